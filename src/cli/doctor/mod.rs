@@ -1,0 +1,117 @@
+//! `larm doctor`: looks at everything that runners need, one line each.
+
+mod check;
+mod image;
+mod machine;
+mod server;
+
+use std::io::stdout;
+
+use clap::Args;
+
+use super::context::Context;
+use super::print;
+use super::progress::Progress;
+use super::report::{CliError, Outcome};
+use crate::config::Settings;
+use crate::lxd::{self, Client};
+use check::{Check, Status};
+
+/// Check whether this machine can run runners
+///
+/// Prints one line for each check, and for each failure the command that mends it. Exit code 1 if
+/// any check failed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    larm doctor\n  \
+    larm doctor --deep     also start a throw-away instance and look into the image\n  \
+    larm doctor --json | jq '.[] | select(.status != \"ok\")'")]
+pub(super) struct Arguments {
+    /// Start a throw-away instance and look into the image
+    #[arg(long)]
+    deep: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
+    let settings = context.settings()?;
+    let progress = Progress::start(context, "looking");
+    let checks = look(context, &settings, arguments.deep).await;
+    drop(progress);
+    if context.global.json {
+        print::json(&checks)?;
+    } else {
+        let colored = context.colored(&stdout());
+        for check in &checks {
+            show(check, colored)?;
+        }
+    }
+    let failed = checks.iter().any(|check| check.status == Status::Fail);
+    Ok(if failed { Outcome::Wrong } else { Outcome::Done })
+}
+
+async fn look(context: &Context, settings: &Settings, deep: bool) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match context.lxd() {
+        Ok(client) => look_at_lxd(&client, settings, deep, &mut checks).await,
+        Err(CliError::Lxd(error)) => {
+            checks.push(Check::fail("lxd", error.to_string(), server::unreachable_fix(&error)));
+        }
+        Err(error) => checks.push(Check::fail("lxd", error.to_string(), "see the configuration")),
+    }
+    checks.push(machine::limits());
+    checks.push(machine::state_dir(&settings.state_dir));
+    checks.push(daemon(context).await);
+    checks
+}
+
+async fn look_at_lxd(client: &Client, settings: &Settings, deep: bool, checks: &mut Vec<Check>) {
+    let Some(server) = server::connect(client, checks).await else { return };
+    checks.push(server::extensions(&server));
+    checks.push(machine::kvm(&server, settings.runner.spec.instance_type));
+    if let Err(error) = server::prepared(client, &server, settings, checks).await {
+        checks.push(broke_off(&error));
+    }
+    match image::image(client, settings, deep).await {
+        Ok(found) => checks.extend(found),
+        Err(error) => checks.push(broke_off(&error)),
+    }
+}
+
+fn broke_off(error: &lxd::Error) -> Check {
+    Check::fail("lxd", error.to_string(), server::unreachable_fix(error))
+}
+
+async fn daemon(context: &Context) -> Check {
+    const NAME: &str = "daemon";
+    let answer = match context.daemon() {
+        Ok(daemon) => daemon.info().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(info) => match info.lxd_trouble {
+            None => Check::ok(NAME, format!("larm {} runs, pid {}", info.version, info.pid)),
+            Some(trouble) => Check::fail(
+                NAME,
+                format!("larm {} runs, but LXD does not answer it: {trouble}", info.version),
+                "see its log: `journalctl --unit larm --lines 20`",
+            ),
+        },
+        Err(error) => {
+            let fix = error.hint().unwrap_or_else(|| "`systemctl start larm`".to_owned());
+            Check::warn(NAME, error.to_string(), fix)
+        }
+    }
+}
+
+fn show(check: &Check, colored: bool) -> Result<(), CliError> {
+    let (word, color) = match check.status {
+        Status::Ok => ("ok", "32"),
+        Status::Warn => ("warn", "33"),
+        Status::Fail => ("FAIL", "31"),
+    };
+    print::marked(word, color, colored, &format!("{:<16} {}", check.name, check.detail))?;
+    match &check.fix {
+        Some(fix) => print::line(&format!("{:23}-> {fix}", "")),
+        None => Ok(()),
+    }
+}

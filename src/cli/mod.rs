@@ -1,0 +1,65 @@
+//! The command line: one command per file, each asks and then prints.
+
+mod arguments;
+mod cleanup;
+mod client;
+mod completions;
+mod context;
+mod doctor;
+mod events;
+mod flush;
+mod man;
+mod print;
+mod progress;
+mod report;
+mod runner;
+mod secret;
+mod serve;
+mod setup;
+mod smoke;
+mod sysctl;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime;
+
+use arguments::{Arguments, Command};
+use context::Context;
+use report::{CliError, Outcome};
+
+/// Runs the command line and returns the exit code that `larm --help` documents.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return report::usage(&error),
+    };
+    let context = Context::new(arguments.global);
+    let outcome = run(arguments.command, &context);
+    report::finish(outcome, &context)
+}
+
+fn run(command: Command, context: &Context) -> Result<Outcome, CliError> {
+    match command {
+        Command::Runner(command) => block_on(runner::run(command, context)),
+        Command::Flush(arguments) => block_on(flush::run(arguments, context)),
+        Command::Cleanup(arguments) => block_on(cleanup::run(arguments, context)),
+        Command::Events(arguments) => block_on(events::run(arguments, context)),
+        Command::Doctor(arguments) => block_on(doctor::run(arguments, context)),
+        Command::Setup(arguments) => block_on(setup::run(arguments, context)),
+        Command::Smoke(arguments) => smoke::run(arguments, context),
+        Command::Serve(arguments) => serve::run(&arguments, context),
+        Command::Completions(arguments) => completions::run(&arguments, context),
+        Command::Man(arguments) => man::run(&arguments, context),
+    }
+}
+
+/// Runs a command that asks others; one thread is enough for that.
+fn block_on(command: impl Future<Output = Result<Outcome, CliError>>) -> Result<Outcome, CliError> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::Io { what: "start the runtime".to_owned(), source })?;
+    runtime.block_on(command)
+}

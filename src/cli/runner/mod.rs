@@ -1,0 +1,39 @@
+//! `larm runner`: create, list, show, delete, logs, shell.
+
+mod create;
+mod delete;
+mod list;
+mod logs;
+pub(super) mod removed;
+mod shell;
+mod show;
+
+pub(super) use create::instance_type;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::report::{CliError, Outcome};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunnerCommand {
+    Create(create::Arguments),
+    #[command(visible_alias = "ls")]
+    List(list::Arguments),
+    Show(show::Arguments),
+    #[command(visible_alias = "rm")]
+    Delete(delete::Arguments),
+    Logs(logs::Arguments),
+    Shell(shell::Arguments),
+}
+
+pub(super) async fn run(command: RunnerCommand, context: &Context) -> Result<Outcome, CliError> {
+    match command {
+        RunnerCommand::Create(arguments) => create::run(arguments, context).await,
+        RunnerCommand::List(arguments) => list::run(arguments, context).await,
+        RunnerCommand::Show(arguments) => show::run(arguments, context).await,
+        RunnerCommand::Delete(arguments) => delete::run(arguments, context).await,
+        RunnerCommand::Logs(arguments) => logs::run(arguments, context).await,
+        RunnerCommand::Shell(arguments) => shell::run(arguments, context).await,
+    }
+}

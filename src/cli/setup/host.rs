@@ -1,0 +1,152 @@
+//! What is there, and the doing of the steps.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::plan::{DEFAULT_PROJECT, Found, Step};
+use super::profile::Profile;
+use super::subnet;
+use crate::cli::report::CliError;
+use crate::cli::sysctl::{self, TooLow};
+use crate::lxd::{self, Client};
+
+/// Making a pool's file system takes longer than an ordinary request may.
+const POOL_LIMIT: Duration = Duration::from_mins(5);
+
+/// Looks at what the plan depends on. `client` is in the runners' project.
+pub(super) async fn look(
+    client: &Client,
+    server: lxd::Server,
+    pool: &str,
+    bridge: &str,
+    profiles: &[Profile],
+) -> Result<Found, CliError> {
+    let mut found_profiles = BTreeMap::new();
+    for profile in profiles {
+        if let Some(found) = client.profile(&profile.name).await? {
+            found_profiles.insert(profile.name.clone(), found);
+        }
+    }
+    let root = client.with_project(DEFAULT_PROJECT);
+    Ok(Found {
+        server,
+        project: client.project_info(client.project()).await?,
+        pool: root.storage_pool(pool).await?,
+        bridge: root.network(bridge).await?,
+        profiles: found_profiles,
+        too_low: sysctl::too_low(),
+    })
+}
+
+/// Whether LXD can filter by address on a bridge: always with nftables, and with ebtables, which
+/// the snap brings along.
+pub(super) fn can_filter(server: &lxd::Server, socket: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let ebtables = || std::env::split_paths(&path).any(|dir| dir.join("ebtables").exists());
+    server.environment.firewall == "nftables" || socket.starts_with("/var/snap") || ebtables()
+}
+
+/// Does one step.
+pub(super) async fn apply(step: &Step, client: &Client) -> Result<(), CliError> {
+    let root = client.with_project(DEFAULT_PROJECT);
+    match step {
+        Step::RaiseLimits(low) => raise(low)?,
+        Step::CreateProject { name } => client.create_project(&project(name)).await?,
+        Step::CreatePool { name, driver, size } => {
+            let pool = pool(name, driver, size.as_deref());
+            root.with_timeout(POOL_LIMIT).create_storage_pool(&pool).await?;
+        }
+        Step::CreateBridge { name, address } => {
+            create_bridge(&root, name, address.as_deref()).await?;
+        }
+        Step::CreateProfile(profile) => client.create_profile(&request(profile)).await?,
+        Step::UpdateProfile { profile, .. } => client.update_profile(&request(profile)).await?,
+    }
+    Ok(())
+}
+
+fn project(name: &str) -> lxd::Project {
+    lxd::Project {
+        name: name.to_owned(),
+        description: "Runners of larm".to_owned(),
+        config: config(&[("features.images", "false"), ("features.profiles", "true")]),
+    }
+}
+
+fn pool(name: &str, driver: &str, size: Option<&str>) -> lxd::NewStoragePool {
+    lxd::NewStoragePool {
+        name: name.to_owned(),
+        driver: driver.to_owned(),
+        description: "Runners of larm".to_owned(),
+        config: size.map(|size| ("size".to_owned(), size.to_owned())).into_iter().collect(),
+    }
+}
+
+/// Creates the bridge: on the address that was asked for, on one that LXD finds, or on one that is
+/// not routed.
+async fn create_bridge(root: &Client, name: &str, address: Option<&str>) -> Result<(), CliError> {
+    let made = root.create_network(&bridge(name, address.unwrap_or("auto"))).await;
+    let none_found = |error: &lxd::Error| error.to_string().contains("unused IPv4 subnet");
+    match (made, subnet::unused()) {
+        (Err(error), Some(unused)) if address.is_none() && none_found(&error) => {
+            Ok(root.create_network(&bridge(name, &unused)).await?)
+        }
+        (made, _) => Ok(made?),
+    }
+}
+
+fn bridge(name: &str, address: &str) -> lxd::NewNetwork {
+    lxd::NewNetwork {
+        name: name.to_owned(),
+        kind: "bridge".to_owned(),
+        description: "Runners of larm".to_owned(),
+        config: config(&[
+            ("ipv4.address", address),
+            ("ipv4.nat", "true"),
+            ("ipv6.address", "none"),
+        ]),
+    }
+}
+
+fn request(profile: &Profile) -> lxd::NewProfile {
+    lxd::NewProfile {
+        name: profile.name.clone(),
+        description: profile.description.clone(),
+        config: profile.config.clone(),
+        devices: profile.devices.clone(),
+    }
+}
+
+fn config(pairs: &[(&str, &str)]) -> lxd::Config {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Raises limits in the running kernel, and for the next boot.
+fn raise(low: &[TooLow]) -> Result<(), CliError> {
+    for low in low {
+        let path = low.limit.path();
+        fs::write(&path, low.limit.good.to_string()).map_err(|source| failed(&path, source))?;
+    }
+    let file = Path::new(sysctl::FILE);
+    let old = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other.map_err(|source| failed(file, source))?,
+    };
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory).map_err(|source| failed(directory, source))?;
+    }
+    fs::write(file, sysctl::file_text(&old, low)).map_err(|source| failed(file, source))?;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644))
+        .map_err(|source| failed(file, source))
+}
+
+fn failed(path: &Path, source: io::Error) -> CliError {
+    CliError::Io {
+        what: format!("write {}: limits of the kernel need root", path.display()),
+        source,
+    }
+}

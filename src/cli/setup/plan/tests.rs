@@ -1,0 +1,118 @@
+//! Plans for hosts in all kinds of states.
+
+use super::*;
+use crate::cli::setup::profile::{self, Host};
+
+fn wanted() -> Wanted {
+    let host =
+        Host { pool: "larm".into(), bridge: "larmbr0".into(), filters: true, boot_mode: false };
+    Wanted {
+        project: "larm".into(),
+        pool: "larm".into(),
+        pool_driver: None,
+        pool_size: Some("20GiB".into()),
+        bridge: "larmbr0".into(),
+        bridge_address: None,
+        profiles: profile::all(&host).unwrap(),
+    }
+}
+
+fn config(pairs: &[(&str, &str)]) -> lxd::Config {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A host on which everything is as setup leaves it.
+fn ready() -> Found {
+    let profile = wanted().profiles.remove(0);
+    let mut server = lxd::Server::default();
+    server.environment.storage_supported_drivers =
+        vec![lxd::StorageDriver { name: "btrfs".into(), version: String::new() }];
+    Found {
+        server,
+        project: Some(lxd::Project {
+            name: "larm".into(),
+            config: config(&[("features.images", "false"), ("features.profiles", "true")]),
+            ..Default::default()
+        }),
+        pool: Some(lxd::StoragePool { driver: "btrfs".into(), ..Default::default() }),
+        bridge: Some(lxd::Network {
+            kind: "bridge".into(),
+            managed: true,
+            config: config(&[("ipv4.nat", "true")]),
+            ..Default::default()
+        }),
+        profiles: [(
+            "larm".to_owned(),
+            lxd::Profile {
+                name: profile.name,
+                description: profile.description,
+                config: profile.config,
+                devices: profile.devices,
+                used_by: vec![],
+            },
+        )]
+        .into(),
+        too_low: vec![],
+    }
+}
+
+fn texts(plan: &Plan) -> String {
+    let steps = plan.steps.iter().map(|step| format!("- {}\n", step.describe().text));
+    let remarks = plan.remarks.iter().map(|remark| format!("! {remark}\n"));
+    steps.chain(remarks).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn a_bare_host_gets_everything() {
+    let low = TooLow { limit: sysctl::LIMITS[0], current: 128 };
+    let server = ready().server;
+    let found = Found { server, too_low: vec![low], ..Found::default() };
+    insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"
+    - raise fs.inotify.max_user_instances from 128 to 8192, for now and in /etc/sysctl.d/60-larm.conf
+    - create LXD project larm
+    - create storage pool larm (btrfs, 20GiB)
+    - create bridge larmbr0 (IPv4 with NAT, no IPv6)
+    - create profile larm
+    ");
+}
+
+#[test]
+fn a_ready_host_gets_nothing() {
+    assert_eq!(plan(&wanted(), &ready()), Plan::default());
+}
+
+#[test]
+fn without_btrfs_the_pool_is_a_directory_and_has_no_size() {
+    let found = plan(&wanted(), &Found::default());
+    assert!(texts(&found).contains("create storage pool larm (dir)"));
+}
+
+#[test]
+fn drift_of_our_profile_is_shown_and_mended() {
+    let mut found = ready();
+    let profile = found.profiles.get_mut("larm").unwrap();
+    profile.config.insert("boot.autostart".into(), "true".into());
+    profile.devices.get_mut("eth0").unwrap().remove("security.mac_filtering");
+    profile.devices.insert("gpu".into(), config(&[("type", "gpu")]));
+    insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"- update profile larm: boot.autostart: true -> false, eth0.security.mac_filtering: (none) -> true, gpu.type: gpu -> (none)");
+}
+
+#[test]
+fn what_others_made_is_left_alone() {
+    let mut found = ready();
+    found.profiles.get_mut("larm").unwrap().config = config(&[("limits.cpu", "2")]);
+    found.pool.as_mut().unwrap().driver = "dir".into();
+    found.bridge.as_mut().unwrap().config.clear();
+    found.project.as_mut().unwrap().config = config(&[("features.images", "true")]);
+    let plan = plan(&Wanted { pool_driver: Some("btrfs".into()), ..wanted() }, &found);
+    assert_eq!(plan.steps, []);
+    assert_eq!(plan.remarks.len(), 6, "{:?}", plan.remarks);
+}
+
+#[test]
+fn a_cluster_is_not_given_pools_of_one_member() {
+    let mut found = Found::default();
+    found.server.environment.server_clustered = true;
+    let text = texts(&plan(&wanted(), &found));
+    assert!(!text.contains("create storage pool") && text.contains("cluster"), "{text}");
+}

@@ -1,0 +1,161 @@
+//! `larm smoke`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::SignedDuration;
+use tokio::runtime;
+
+use super::context::Context;
+use super::print;
+use super::report::{CliError, Outcome, notice};
+use super::runner::instance_type;
+use crate::daemon::{self, LogFormat};
+use crate::model::InstanceType;
+use crate::smoke::{self, Moment, SmokeOptions, Summary};
+
+/// Prove that this host can run jobs, without a GitHub account
+///
+/// Starts a small stand-in for GitHub on the bridge's address, gives jobs to runners in real
+/// instances, and shows each runner's life as it goes on. Needs no running daemon, and leaves
+/// nothing behind. Exit code 0 means that every job ran exactly once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    larm smoke\n  \
+    larm smoke --jobs 10 --type container\n  \
+    larm smoke --json | jq .figures")]
+pub(super) struct Arguments {
+    /// How many jobs to run, each by a runner of its own
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=500))]
+    jobs: u16,
+    /// How long each job takes, like 1s
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    duration: Duration,
+    /// How long the whole run may take, like 10m
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    limit: Duration,
+    /// The kind of instances: virtual-machine (or vm) or container
+    #[arg(long = "type", value_name = "TYPE", value_parser = instance_type)]
+    instance_type: Option<InstanceType>,
+    /// The image's alias
+    #[arg(long, value_name = "ALIAS")]
+    image: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a duration like 90s or 5m".to_owned();
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
+    daemon::start_logging(&context.log_filter("warn"), LogFormat::Text)?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::Io { what: "start the runtime".to_owned(), source })?;
+    runtime.block_on(play(arguments, context))
+}
+
+async fn play(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
+    let stop = daemon::stop_signal()?;
+    let options = options(arguments, context)?;
+    let state_dir = options.state_dir.clone();
+    let mut broken = None;
+    let tell = |moment: Moment| {
+        if !context.global.json && broken.is_none() {
+            broken = print::line(&line(&moment)).err();
+        }
+    };
+    let summary = smoke::run(options, tell, stop).await?;
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    print_summary(&summary, context)?;
+    if summary.ok {
+        remove(state_dir).await;
+        return Ok(Outcome::Done);
+    }
+    notice(context, &format!("logs of what failed are kept in {}", state_dir.display()));
+    if summary.interrupted {
+        let message = "the run did not come to its end; its instances were removed".to_owned();
+        let hint = "give it more time with --limit".to_owned();
+        return Err(CliError::Interrupted { message, hint });
+    }
+    Ok(Outcome::Wrong)
+}
+
+fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliError> {
+    let settings = context.settings()?;
+    let mut spec = settings.runner.spec;
+    spec.instance_type = arguments.instance_type.unwrap_or(spec.instance_type);
+    spec.image = arguments.image.unwrap_or(spec.image);
+    if spec.instance_type == InstanceType::Container {
+        notice(context, "warning: containers share the host's kernel: run only code you trust");
+    }
+    Ok(SmokeOptions {
+        client: context.lxd()?,
+        spec,
+        deadlines: settings.deadlines,
+        parallel: settings.limits.parallel,
+        jobs: usize::from(arguments.jobs),
+        duration: arguments.duration,
+        limit: arguments.limit,
+        state_dir: std::env::temp_dir().join(format!("larm-smoke-{}", uuid::Uuid::new_v4())),
+    })
+}
+
+async fn remove(state_dir: PathBuf) {
+    if let Err(error) = tokio::fs::remove_dir_all(&state_dir).await {
+        tracing::warn!(%error, "{} was not removed", state_dir.display());
+    }
+}
+
+fn line(moment: &Moment) -> String {
+    let stay = match (moment.from, moment.took) {
+        (Some(from), Some(took)) => format!("  after {took:.2} s {from}"),
+        (Some(_) | None, _) => String::new(),
+    };
+    let reason = moment.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    format!("[{:7.2}s] {}  {:<9}{stay}{reason}", moment.elapsed, moment.runner, moment.phase)
+}
+
+fn print_summary(summary: &Summary, context: &Context) -> Result<(), CliError> {
+    if context.global.json {
+        return print::json(summary);
+    }
+    print::line("")?;
+    for (name, value) in figures(summary) {
+        print::line(&format!("{name:<52} {value}"))?;
+    }
+    print::line("")?;
+    for text in summary.failures.iter().chain(&summary.left_behind) {
+        print::line(&format!("wrong: {text}"))?;
+    }
+    let ran = summary.jobs.iter().filter(|job| job.ok).count();
+    print::line(&format!(
+        "{}: {ran} of {} jobs ran exactly once, {} left behind",
+        if summary.ok { "ok" } else { "FAILED" },
+        summary.jobs.len(),
+        if summary.left_behind.is_empty() { "nothing" } else { "something" },
+    ))
+}
+
+fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
+    let figures = &summary.figures;
+    let seconds = |value: Option<f64>| value.map_or("-".to_owned(), |one| format!("{one:.2} s"));
+    let millis =
+        |value: Option<f64>| value.map_or("-".to_owned(), |one| format!("{:.0} ms", one * 1000.0));
+    vec![
+        ("LXD makes and starts the instance (median)", seconds(figures.create)),
+        ("the guest boots", seconds(figures.boot)),
+        ("from ready to listening", seconds(figures.register)),
+        ("from listening to busy", seconds(figures.pick_up)),
+        ("the job with its hooks", seconds(figures.job)),
+        ("from the runner's end to the instance's", seconds(figures.removal)),
+        ("from the guest's change of phase to our record", millis(figures.bell_median)),
+        ("  the slowest of these", millis(figures.bell_max)),
+        ("larm's own share from order to listening", millis(figures.own_share)),
+    ]
+}

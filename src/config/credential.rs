@@ -1,0 +1,88 @@
+//! Secrets come from files of their own, and go nowhere but into a [`SecretString`].
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+
+/// Larger than any credential that GitHub gives out.
+const MAX_SECRET: usize = 64 << 10;
+/// What others than owner and group may do.
+const OTHERS: u32 = 0o007;
+
+/// Why a secret could not be read. Never holds any part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// The file could not be read.
+    #[error("could not read the credential file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// Everybody on the machine may use it.
+    #[error("the credential file {} is open to everybody (mode {mode:03o})", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Its content cannot be a credential.
+    #[error("the credential file {} {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+impl CredentialError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open { path, .. } => Some(format!("`chmod 600 {}`", path.display())),
+            Self::Read { .. } | Self::Content { .. } => None,
+        }
+    }
+}
+
+/// Reads a secret from a file: one line of text, whose end of line is not part of it.
+///
+/// A regular file that others than its owner and group may use is refused.
+pub fn read_secret(path: &Path) -> Result<SecretString, CredentialError> {
+    let failed = |source| CredentialError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file() && mode & OTHERS != 0 {
+        return Err(CredentialError::Open { path: path.to_owned(), mode });
+    }
+    // All of it is there from the start: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 1));
+    let limit = u64::try_from(MAX_SECRET + 1).unwrap_or(u64::MAX);
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    let content = |reason| CredentialError::Content { path: path.to_owned(), reason };
+    secret_of(&bytes).map_err(content)
+}
+
+fn secret_of(bytes: &[u8]) -> Result<SecretString, &'static str> {
+    if bytes.len() > MAX_SECRET {
+        return Err("is too large for a credential");
+    }
+    let text = str::from_utf8(bytes).map_err(|_| "is not text")?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    if text.contains(char::is_control) {
+        return Err("has more than one line");
+    }
+    Ok(SecretString::from(text))
+}

@@ -1,0 +1,207 @@
+//! The checked configuration: what larm runs with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Serialize, Serializer};
+
+use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
+use super::value::{Length, Name};
+use crate::model::{Deadlines, InstanceType, NamePrefix, Spec};
+
+/// What larm runs with. `Settings::default()` is what an empty configuration means.
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    /// What the names of all instances begin with.
+    pub name_prefix: NamePrefix,
+    /// Where the store and the kept logs are.
+    pub state_dir: PathBuf,
+    /// The socket of the control API.
+    pub control_socket: PathBuf,
+    /// The group that may use the control API beside root; without it nobody else may.
+    pub control_group: Option<String>,
+    /// What is logged, as a filter of `tracing-subscriber`.
+    pub log: String,
+    /// How LXD is reached.
+    pub lxd: LxdSettings,
+    /// What runners are made from.
+    pub runner: RunnerSettings,
+    /// How long a runner may take for each part of its life.
+    pub deadlines: Deadlines,
+    /// How much of anything there may be.
+    pub limits: LimitSettings,
+    /// Where GitHub is.
+    pub github: GitHubSettings,
+}
+
+/// How LXD is reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct LxdSettings {
+    /// Its unix socket; looked for at the usual places without it.
+    pub socket: Option<PathBuf>,
+    /// The LXD project that the instances live in.
+    pub project: String,
+    /// How long an ordinary request may take.
+    #[serde(serialize_with = "friendly")]
+    pub timeout: Duration,
+}
+
+/// What runners are made from.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunnerSettings {
+    /// What their instances are made from.
+    pub spec: Spec,
+    /// The runner application to install; without it the image has it.
+    pub tarball: Option<Tarball>,
+}
+
+/// The runner application's tarball.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tarball {
+    /// Where guests download it from, http or https.
+    pub url: String,
+    /// Its SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// How much of anything there may be.
+#[derive(Debug, Clone, Serialize)]
+pub struct LimitSettings {
+    /// How many actions on instances may be under way at once.
+    pub parallel: usize,
+    /// How many runners there may be at once, if that is limited.
+    pub max_runners: Option<usize>,
+    /// How often everything is looked at, even if no event asks for it.
+    #[serde(serialize_with = "friendly")]
+    pub sweep: Duration,
+    /// How many journal entries are kept.
+    pub journal: u64,
+}
+
+/// Where GitHub is.
+#[derive(Debug, Clone, Serialize)]
+pub struct GitHubSettings {
+    /// Its base URL, without a slash at the end.
+    pub url: String,
+}
+
+/// What flags on the command line say; each wins over the files.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The socket of the control API.
+    pub control_socket: Option<PathBuf>,
+    /// The socket of LXD.
+    pub lxd_socket: Option<PathBuf>,
+    /// The LXD project.
+    pub lxd_project: Option<String>,
+    /// Where the store is.
+    pub state_dir: Option<PathBuf>,
+    /// The kind of instance.
+    pub instance_type: Option<InstanceType>,
+    /// What is logged.
+    pub log: Option<String>,
+}
+
+impl Settings {
+    /// Fills what is not written with defaults.
+    pub(super) fn from_fragment(written: Fragment) -> Self {
+        let path = |text: &str| PathBuf::from(text);
+        Self {
+            name_prefix: written.name_prefix.unwrap_or_default().0,
+            state_dir: written.state_dir.map_or_else(|| path("/var/lib/larm"), |dir| dir.0),
+            control_socket: written
+                .control_socket
+                .map_or_else(|| path("/run/larm/control.sock"), |socket| socket.0),
+            control_group: written.control_group.and_then(|group| group.0),
+            log: written.log.map_or_else(|| "info".to_owned(), |log| log.0),
+            lxd: LxdSettings::from_fragment(written.lxd),
+            runner: RunnerSettings::from_fragment(written.runner),
+            deadlines: written.deadlines.into_deadlines(),
+            limits: LimitSettings::from_fragment(&written.limits),
+            github: GitHubSettings {
+                url: written
+                    .github
+                    .url
+                    .map_or_else(|| "https://github.com".to_owned(), |url| url.0),
+            },
+        }
+    }
+
+    /// Lets what flags say win.
+    pub(super) fn override_with(&mut self, flags: Overrides) {
+        let Overrides { control_socket, lxd_socket, lxd_project, state_dir, instance_type, log } =
+            flags;
+        replace(&mut self.control_socket, control_socket);
+        replace(&mut self.state_dir, state_dir);
+        replace(&mut self.log, log);
+        replace(&mut self.lxd.project, lxd_project);
+        replace(&mut self.runner.spec.instance_type, instance_type);
+        self.lxd.socket = lxd_socket.or_else(|| self.lxd.socket.take());
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::from_fragment(Fragment::default())
+    }
+}
+
+impl LxdSettings {
+    fn from_fragment(written: LxdFragment) -> Self {
+        Self {
+            socket: written.socket.map(|socket| socket.0),
+            project: written.project.map_or_else(|| "larm".to_owned(), |name| name.0),
+            timeout: written.timeout.map_or(Duration::from_secs(30), Length::unsigned),
+        }
+    }
+}
+
+impl RunnerSettings {
+    fn from_fragment(written: RunnerFragment) -> Self {
+        let name = |given: Option<Name>, default: &str| {
+            given.map_or_else(|| default.to_owned(), |name| name.0)
+        };
+        let profiles = written.profiles.unwrap_or_else(|| vec![Name("larm".to_owned())]);
+        Self {
+            spec: Spec {
+                pool: name(written.pool, "default"),
+                image: written.image.map_or_else(|| "larm-debian12".to_owned(), |alias| alias.0),
+                instance_type: written.instance_type.unwrap_or_default(),
+                profiles: profiles.into_iter().map(|profile| profile.0).collect(),
+                cpu: written.cpu.map(std::num::NonZeroU32::get),
+                memory: written.memory.map(|size| size.0),
+                disk: written.disk.map(|size| size.0),
+            },
+            tarball: written.tarball,
+        }
+    }
+}
+
+impl LimitSettings {
+    fn from_fragment(written: &LimitFragment) -> Self {
+        Self {
+            parallel: written.parallel.map_or_else(default_parallel, usize::from),
+            max_runners: written.max_runners.map(usize::from),
+            sweep: written.sweep.map_or(Duration::from_mins(1), Length::unsigned),
+            journal: written.journal.map_or(100_000, u64::from),
+        }
+    }
+}
+
+/// Most of an action is waiting for LXD and for guests that boot, hence more than one per core.
+fn default_parallel() -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    cores.saturating_mul(2).max(4)
+}
+
+fn replace<T>(value: &mut T, by: Option<T>) {
+    if let Some(by) = by {
+        *value = by;
+    }
+}
+
+fn friendly<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let signed = SignedDuration::try_from(*length).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&format!("{signed:#}"))
+}

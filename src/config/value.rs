@@ -1,0 +1,198 @@
+//! Single values, each checked where it is read: the error then has its file, line and column.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::model::NamePrefix;
+
+/// What instance names begin with.
+#[derive(Debug, Deserialize)]
+pub(super) struct Prefix(pub(super) NamePrefix);
+
+/// A path from the root.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub(super) struct AbsolutePath(pub(super) PathBuf);
+
+/// A group's name; nobody's if empty.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Group(pub(super) Option<String>);
+
+/// A filter of `tracing-subscriber`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct LogFilter(pub(super) String);
+
+/// The name of something in LXD, or of a pool of runners.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Name(pub(super) String);
+
+/// An image's alias; LXD allows slashes in it.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct ImageAlias(pub(super) String);
+
+/// A size with a unit, as LXD takes it ("Storage units" in its documentation).
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Size(pub(super) String);
+
+/// An http or https URL, without a slash at the end.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct WebUrl(pub(super) String);
+
+/// 64 hexadecimal digits, made lower-case.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Sha256(pub(super) String);
+
+/// A length of time, longer than none: "90s", "5m", "1h 30m".
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Length(pub(super) SignedDuration);
+
+/// No deadline needs more, and arithmetic on times never comes near its limits.
+const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+const UNITS: [&str; 13] =
+    ["B", "kB", "MB", "GB", "TB", "PB", "EB", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+impl Default for Prefix {
+    fn default() -> Self {
+        // The literal is a prefix; a test builds it.
+        #[expect(clippy::expect_used, reason = "a literal that a test builds")]
+        Self("larm".parse().expect("the default prefix"))
+    }
+}
+
+impl Length {
+    pub(super) fn unsigned(self) -> Duration {
+        self.0.unsigned_abs()
+    }
+}
+
+impl TryFrom<PathBuf> for AbsolutePath {
+    type Error = String;
+
+    fn try_from(path: PathBuf) -> Result<Self, String> {
+        if path.is_absolute() && path != Path::new("/") {
+            return Ok(Self(path));
+        }
+        Err(format!("\"{}\" is no absolute path of a file or directory", path.display()))
+    }
+}
+
+impl TryFrom<String> for Group {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        if text.contains([':', ',', '\n', ' ', '\0']) {
+            return Err(format!("{text:?} is no group's name"));
+        }
+        Ok(Self(Some(text)))
+    }
+}
+
+impl TryFrom<String> for LogFilter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        EnvFilter::try_new(&text)
+            .map_err(|error| format!("{text:?} is no log filter, like \"info\": {error}"))?;
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let plain = text.chars().all(allowed) && text.chars().any(|c| c != '.');
+        if plain && text.len() <= 63 {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "{text:?} is no name: use up to 63 letters, digits, hyphens, underscores and dots"
+        ))
+    }
+}
+
+impl TryFrom<String> for ImageAlias {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let usable = |c: char| !c.is_whitespace() && !c.is_control() && c != ':';
+        if !text.is_empty() && text.len() <= 255 && text.chars().all(usable) {
+            return Ok(Self(text));
+        }
+        Err(format!("{text:?} is no image alias of the local LXD"))
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = text.strip_prefix(digits).unwrap_or_default();
+        let number = digits.parse::<u32>().is_ok_and(|number| number > 0);
+        if number && !digits.starts_with('+') && UNITS.contains(&unit) {
+            return Ok(Self(text));
+        }
+        Err(format!("{text:?} is no size: write a number and a unit, like \"4GiB\""))
+    }
+}
+
+impl TryFrom<String> for WebUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let url: Result<http::Uri, _> = text.parse();
+        let usable = url.is_ok_and(|url| {
+            matches!(url.scheme_str(), Some("http" | "https"))
+                && url.host().is_some_and(|host| !host.is_empty())
+                // A password in a URL would end up in logs and in user-data.
+                && url.authority().is_some_and(|all| !all.as_str().contains('@'))
+        });
+        if usable {
+            return Ok(Self(text.trim_end_matches('/').to_owned()));
+        }
+        Err("this is no http or https URL (one without user name and password)".to_owned())
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        Err(format!("{text:?} is no SHA-256: it has 64 hexadecimal digits"))
+    }
+}
+
+impl TryFrom<String> for Length {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length: SignedDuration = text.parse().map_err(|_| {
+            format!("{text:?} is no length of time: write \"90s\", \"5m\", \"2h 30m\"")
+        })?;
+        if length <= SignedDuration::ZERO || length > LONGEST {
+            return Err(format!("{text:?} is not between 1ns and 366 days"));
+        }
+        Ok(Self(length))
+    }
+}

@@ -1,0 +1,362 @@
+#!/bin/sh
+# The guest's side of larm: prepares the runner application, takes the credential, runs the
+# listener, and tells the host how far it has come.
+#
+#   prepare [URL SHA256]    make the runner application ready, then wait for a credential
+#   wait                    block until the runner has ended; exit code 1 if it never came to run
+#   watch SEQ               block until the status has a greater seq than SEQ, then report
+#   report                  print the status and the metrics files, as larm's `guest/report.rs` says
+#   flush idle|busy         end the runner; `idle` leaves one alone that has a job (exit code 10)
+#   unregister              remove the runner's registration, with the token that was pushed
+#   run, ended              for larm-runner.service: take the credential and run the listener
+#
+# Secrets come as files on tmpfs that only root may read, and go on as environment of the one
+# process that needs them: never as arguments, never into a log.
+set -u
+umask 022
+LC_ALL=C
+export LC_ALL
+
+# shellcheck source=state.sh
+. /usr/local/lib/larm/state
+
+CLAIMED=$RUN/claimed
+CREDENTIAL=$RUN/handover/credential
+REMOVE_TOKEN=$RUN/handover/remove-token
+DOORBELL=$RUN/doorbell
+OUTPUT=$RUN/output
+APPLICATION=/opt/actions-runner
+JOB_USER=runner
+HOOKS=/usr/local/lib/larm
+END_OF_OUTPUT='larm: end of output'
+# How often the listener is started again when it asks for it.
+RESTARTS=5
+
+# === preparation ===
+
+prepare() {
+    rm -rf "$METRICS" "$PREPARED"
+    # A flush may have come first.
+    reach preparing || exit 0
+    { mkdir -p "$METRICS" && : > "$PREPARED"; } || fail 'the state directory cannot be written'
+    id "$JOB_USER" > /dev/null 2>&1 || fail "there is no user $JOB_USER"
+    chown "$JOB_USER:" "$METRICS"
+    [ $# -eq 0 ] || download "$1" "$2"
+    [ -x $APPLICATION/bin/Runner.Listener ] || fail "there is no runner application in $APPLICATION"
+    [ "$(stat -c %U $APPLICATION)" = "$JOB_USER" ] || chown -R "$JOB_USER:" $APPLICATION ||
+        fail "$APPLICATION cannot be given to $JOB_USER"
+    now > "$METRICS/runner-installed.timestamp"
+    reach ready || exit 0
+    systemctl start larm-runner.path || fail 'larm-runner.path does not start'
+}
+
+download() {
+    archive=$STATE/actions-runner.tar
+    curl -fsSL --retry 4 --retry-connrefused --connect-timeout 20 --max-time 600 \
+        -o $archive -- "$1" || fail 'the runner application could not be downloaded'
+    echo "$2  $archive" | sha256sum -c --status || fail 'the runner application has a wrong checksum'
+    { mkdir -p $APPLICATION && tar -xf $archive -C $APPLICATION; } ||
+        fail 'the runner application could not be unpacked'
+    rm -f $archive
+    chown -R "$JOB_USER:" $APPLICATION
+    # The application brings a script for the libraries that a small image lacks.
+    (as_job_user bin/Runner.Listener --version) > /dev/null 2>&1 ||
+        (cd $APPLICATION && bin/installdependencies.sh) ||
+        fail 'what the runner application needs could not be installed'
+}
+
+# === the runner ===
+
+# Becomes the command, as the user that jobs run as. What is exported before goes along.
+as_job_user() {
+    HOME=$(getent passwd "$JOB_USER" | cut -d: -f6)
+    USER=$JOB_USER LOGNAME=$JOB_USER SHELL=/bin/bash LANG=C.UTF-8
+    PATH=$HOME/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
+    export HOME USER LOGNAME SHELL LANG PATH
+    unset LC_ALL INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID TRIGGER_PATH TRIGGER_UNIT
+    cd $APPLICATION || exit 1
+    exec setpriv --reuid "$(id -u "$JOB_USER")" --regid "$(id -g "$JOB_USER")" --init-groups -- "$@"
+}
+
+# Reads a handed-over file into jit, token, url, name, labels and group, and removes it. The host's
+# file API does not write at once: the file is whole when the end mark is there.
+take() {
+    tries=0
+    until read_fields "$1"; do
+        tries=$((tries + 1))
+        [ $tries -lt 500 ] || break
+        sleep 0.01
+    done
+    rm -f "$1"
+    [ $tries -lt 500 ]
+}
+
+read_fields() {
+    jit='' token='' url='' name='' labels='' group='' whole=no
+    [ -f "$1" ] && [ ! -L "$1" ] || return 1
+    while read -r key value; do
+        case $key in
+            jit) jit=$value ;;
+            token) token=$value ;;
+            url) url=$value ;;
+            name) name=$value ;;
+            labels) labels=$value ;;
+            group) group=$value ;;
+            end) whole=yes ;;
+        esac
+    done < "$1"
+    [ $whole = yes ]
+}
+
+run() {
+    take $CREDENTIAL || fail 'the credential did not come whole'
+    lock
+    load
+    if [ "$phase" != ready ]; then
+        say "a credential is not wanted: the phase is $phase"
+        exit 0
+    fi
+    : > $CLAIMED
+    advance claimed
+    unlock
+    [ -n "$jit" ] || register || fail 'the registration failed'
+    rm -f $DOORBELL $OUTPUT
+    # The job may ring (mode 622), and nobody but root may write as the listener.
+    { mkfifo -m 622 $DOORBELL && mkfifo -m 600 $OUTPUT; } || fail 'no fifo can be made'
+    exec 4<> $OUTPUT 5<> $DOORBELL
+    answer_doorbell 4<&- &
+    run_listener
+    conclude "$code" ''
+}
+
+register() {
+    set -- --unattended --ephemeral --replace --disableupdate --url "$url" --name "$name"
+    [ -z "$labels" ] || set -- "$@" --labels "$labels"
+    [ -z "$group" ] || set -- "$@" --runnergroup "$group"
+    (
+        ACTIONS_RUNNER_INPUT_TOKEN=$token
+        export ACTIONS_RUNNER_INPUT_TOKEN
+        as_job_user timeout 120 ./config.sh "$@"
+    ) < /dev/null
+    registered=$?
+    token=''
+    return $registered
+}
+
+# Runs the listener until it ends for good; sets code to its true exit code.
+run_listener() {
+    restarts=0
+    while :; do
+        lock
+        load
+        # Flushed since: whoever did it has written the end.
+        if final; then exit 0; fi
+        read_output &
+        reader=$!
+        start_listener > $OUTPUT 2>&1 < /dev/null &
+        listener=$!
+        unlock
+        wait $listener
+        code=$?
+        echo "$END_OF_OUTPUT" >&4
+        wait $reader
+        restarts=$((restarts + 1))
+        [ $restarts -le $RESTARTS ] || return
+        case $code in
+            # A retryable error, as the application's run-helper.sh treats it.
+            2) sleep 5 ;;
+            # The listener updates itself and wants to be started again.
+            3 | 4) await_update ;;
+            *) return ;;
+        esac
+        say "the listener ended with code $code and is started again"
+    done
+}
+
+start_listener() {
+    exec 4<&- 5<&- 9>&-
+    if [ -n "$jit" ]; then
+        ACTIONS_RUNNER_INPUT_JITCONFIG=$jit
+        export ACTIONS_RUNNER_INPUT_JITCONFIG
+    fi
+    # Without it a runner that is too old for GitHub ends with 0.
+    ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1
+    ACTIONS_RUNNER_HOOK_JOB_STARTED=$HOOKS/job-started.sh
+    ACTIONS_RUNNER_HOOK_JOB_COMPLETED=$HOOKS/job-completed.sh
+    export ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE
+    export ACTIONS_RUNNER_HOOK_JOB_STARTED ACTIONS_RUNNER_HOOK_JOB_COMPLETED
+    as_job_user bin/Runner.Listener run
+}
+
+# The updater leaves this file, as the application's run-helper.sh expects.
+await_update() {
+    waited=0
+    until [ -e $APPLICATION/update.finished ] || [ $waited -ge 60 ]; do
+        sleep 1
+        waited=$((waited + 1))
+    done
+    rm -f $APPLICATION/update.finished
+}
+
+# The listener's output, line by line, into the journal, with an eye on its state.
+read_output() {
+    exec 5<&- 9>&-
+    while IFS= read -r line; do
+        case $line in
+            "$END_OF_OUTPUT") return ;;
+            *'Listening for Jobs'*) reach listening ;;
+            *'Running job'*) reach busy ;;
+        esac
+        printf '%s\n' "$line"
+    done <&4
+}
+
+# The hooks' bell. Anybody may write there: one ring of each kind is heeded, as a hint.
+answer_doorbell() {
+    started=no
+    while read -r word; do
+        case $started:$word in
+            no:job-started)
+                started=yes
+                # The listener may have told of the job before its metrics were there.
+                reach busy || tell_more busy
+                ;;
+            yes:job-completed) return ;;
+        esac
+    done <&5
+}
+
+# conclude EXIT-CODE DETAIL: the listener has ended.
+conclude() {
+    lock
+    load
+    rank_of "$phase"
+    # A status that is lost says nothing about how far the runner came.
+    if [ $rank -lt 4 ] && [ "$phase" != none ]; then
+        advance failed "$1" "${2:-the listener ended with code $1 before it listened}"
+    elif [ $rank -lt 6 ]; then
+        write_post_job "$1"
+        advance finished "$1" "$2"
+    fi
+    unlock
+}
+
+# After larm-runner.service, however it ended: the supervisor may have been killed.
+ended() {
+    load
+    case $phase in
+        none | claimed | listening | busy) conclude 137 "the runner's supervisor was killed" ;;
+    esac
+}
+
+# Made apart and moved: the job owns the directory, and may have put a link in the way.
+write_post_job() {
+    file=$METRICS/post-job-metrics.json
+    [ ! -e $file ] && [ ! -L $file ] || return 0
+    if [ "$1" -eq 0 ]; then
+        printf '{"timestamp":%s,"status":"normal"}\n' "$(now)"
+    else
+        printf '{"timestamp":%s,"status":"abnormal","status_info":{"code":%s}}\n' "$(now)" "$1"
+    fi > $RUN/post-job
+    mkdir -p $METRICS && mv -fT $RUN/post-job $file
+}
+
+# === flush ===
+
+# Whether every thread of a process is stopped, or the process is gone. A stop signal takes its
+# time, and a thread that is starting a worker stops only when that is done.
+stopped() {
+    for thread in /proc/"$1"/task/*; do
+        { read -r stat < "$thread/stat"; } 2> /dev/null || continue
+        case ${stat##*) } in
+            [TtZX]*) ;;
+            *) return 1 ;;
+        esac
+    done
+}
+
+# Stops all listeners, also those that were being made meanwhile; sets listeners.
+stop_listeners() {
+    listeners=''
+    for round in 1 2 3; do
+        pids_of Runner.Listener
+        [ "$pids" != "$listeners" ] || [ "$round" = 1 ] || return 0
+        listeners=$pids
+        for pid in $listeners; do
+            kill -STOP "$pid" 2> /dev/null
+            tries=0
+            until stopped "$pid" || [ $tries -ge 200 ]; do
+                tries=$((tries + 1))
+                sleep 0.01
+            done
+        done
+    done
+}
+
+flush() {
+    lock
+    load
+    rank_of "$phase"
+    if [ $rank -eq 6 ]; then
+        exit 0
+    elif [ $rank -lt 3 ]; then
+        # From here on `run` refuses a credential.
+        advance finished '' flushed
+        rm -f $CREDENTIAL
+        exit 0
+    elif [ "$1" = idle ]; then
+        [ "$phase" != busy ] || exit 10
+        stop_listeners
+        pids_of Runner.Worker
+        if [ -n "$pids" ]; then
+            # shellcheck disable=SC2086 # process ids, to be split
+            [ -z "$listeners" ] || kill -CONT $listeners
+            exit 10
+        fi
+    fi
+    write_post_job 137
+    advance finished 137 flushed
+    kill_runner
+}
+
+# All of the unit: the supervisor, a registration under way, the listener, the job.
+kill_runner() {
+    for process in Runner.Listener Runner.Worker; do
+        pids_of $process
+        # shellcheck disable=SC2086 # process ids, to be split
+        [ -z "$pids" ] || kill -KILL $pids 2> /dev/null
+    done
+    systemctl kill --signal=KILL larm-runner.service 2> /dev/null
+    pkill -KILL -u "$JOB_USER" 2> /dev/null
+    return 0
+}
+
+unregister() {
+    take $REMOVE_TOKEN || {
+        say 'there is no whole remove token' >&2
+        exit 1
+    }
+    (
+        ACTIONS_RUNNER_INPUT_TOKEN=$token
+        export ACTIONS_RUNNER_INPUT_TOKEN
+        as_job_user timeout 30 ./config.sh remove
+    ) < /dev/null > $RUN/unregister.log 2>&1
+    result=$?
+    [ $result -eq 0 ] || tail -c 1000 $RUN/unregister.log >&2
+    exit $result
+}
+
+case ${1-} in
+    prepare) shift && prepare "$@" ;;
+    wait) wait_for_end ;;
+    watch) watch "${2:?}" ;;
+    report) notice_restart; report ;;
+    flush) flush "${2:?}" ;;
+    unregister) unregister ;;
+    run) run ;;
+    ended) ended ;;
+    *)
+        say "unknown verb ${1-}" >&2
+        exit 64
+        ;;
+esac

@@ -1,0 +1,53 @@
+//! Where things are inside the guest; `files/*.sh` name the same places.
+
+/// The guest script.
+pub const SCRIPT: &str = "/usr/local/lib/larm/guest";
+
+/// The part of the guest script that keeps the status.
+pub const STATE_SCRIPT: &str = "/usr/local/lib/larm/state";
+
+/// The hook that the runner application calls when a job starts; it insists on the suffix.
+pub const HOOK_JOB_STARTED: &str = "/usr/local/lib/larm/job-started.sh";
+
+/// The hook that the runner application calls when a job has ended.
+pub const HOOK_JOB_COMPLETED: &str = "/usr/local/lib/larm/job-completed.sh";
+
+/// The unit that runs the listener. It is on tmpfs, as the unit that starts it: a guest that was
+/// restarted takes no credential.
+pub const RUNNER_SERVICE: &str = "/run/systemd/system/larm-runner.service";
+
+/// The unit that waits for the credential.
+pub const RUNNER_PATH: &str = "/run/systemd/system/larm-runner.path";
+
+/// Where the runner application is, in the image or once downloaded.
+pub const APPLICATION: &str = "/opt/actions-runner";
+
+/// The user that jobs run as.
+pub const USER: &str = "runner";
+
+/// The guest's state, on tmpfs.
+pub const RUN_DIR: &str = "/run/larm";
+
+/// How far the guest has come.
+pub const STATUS: &str = "/run/larm/status";
+
+/// Exists once a credential was taken in this boot.
+pub const CLAIMED: &str = "/run/larm/claimed";
+
+/// Where the host puts the credential (tmpfs, root only).
+pub const CREDENTIAL: &str = "/run/larm/handover/credential";
+
+/// Where the host puts the remove token (tmpfs, root only).
+pub const REMOVE_TOKEN: &str = "/run/larm/handover/remove-token";
+
+/// The three metrics files' directory.
+pub const METRICS_DIR: &str = "/var/lib/larm/metrics";
+
+/// Holds the time when the runner application was in place, as seconds since the epoch.
+pub const INSTALLED: &str = "/var/lib/larm/metrics/runner-installed.timestamp";
+
+/// What the job-started hook writes.
+pub const PRE_JOB: &str = "/var/lib/larm/metrics/pre-job-metrics.json";
+
+/// What is written when the listener has ended.
+pub const POST_JOB: &str = "/var/lib/larm/metrics/post-job-metrics.json";

@@ -1,0 +1,45 @@
+//! larm, the LXD Actions Runner Manager: turns one machine with LXD into a farm of ephemeral
+//! GitHub Actions self-hosted runners.
+//!
+//! # The map
+//!
+//! Each room uses only rooms to its right (`tests/layers.rs` checks it):
+//!
+//! ```text
+//! main -> cli -> smoke -> daemon -> http -> manager -> { store, lxd, guest } -> model
+//!                             \-> config                       clock: used by all but model
+//! ```
+//!
+//! | room | duty |
+//! |---|---|
+//! | [`model`] | the vocabulary, and every decision: `step`, `recover`, deadlines, health |
+//! | [`lxd`] | the LXD REST API over its unix socket, one file per resource |
+//! | [`guest`] | what is put into an instance, and how to read what comes back from it |
+//! | [`store`] | records and journal on disk |
+//! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
+//! | [`http`] | the control API on a unix socket |
+//! | [`config`] | the configuration: as written, then checked |
+//! | [`daemon`] | builds every part from the configuration and runs until told to stop |
+//! | [`smoke`] | proves that a host can run jobs, with a stand-in for GitHub |
+//! | [`cli`] | one command per file: ask, then print |
+//!
+//! # Invariants
+//!
+//! * The model does no I/O, reads no clock and draws no random number.
+//! * Only the dispatcher changes a record; a change is on disk before its actions are tried.
+//! * Every action is safe to repeat, and its outcome comes back as one event.
+//! * Only instances that carry our `user.larm.*` keys are ever touched.
+//! * A secret is never in a record, a log line, an argument vector, user-data or an error text.
+//! * Whatever a guest says is hostile: capped, parsed totally, and never able to stop the loop.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod guest;
+pub mod http;
+pub mod lxd;
+pub mod manager;
+pub mod model;
+pub mod smoke;
+pub mod store;

@@ -1,0 +1,189 @@
+//! The client itself: options, and the few ways in which a request is made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::envelope;
+use super::error::Error;
+use super::hub::EventHub;
+use super::operations::Operation;
+use super::route::Route;
+use super::transport::{Call, Overflow, Reply, Transport, empty, full};
+
+/// The largest answer in JSON that is read: a thousand instances with their state are 10 MiB.
+const JSON_CAP: usize = 64 << 20;
+
+/// How to talk to LXD.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// The unix socket: see [`super::find_socket`].
+    pub socket: PathBuf,
+    /// The project that everything happens in.
+    pub project: String,
+    /// Time limit of one ordinary request; waiting for operations and uploads have their own.
+    pub timeout: Duration,
+}
+
+/// A client of one LXD, in one project; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    options: Arc<ClientOptions>,
+    transport: Arc<Transport>,
+    hub: Option<EventHub>,
+}
+
+impl ClientOptions {
+    /// Options for a socket: project `default`, 30 s.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        let timeout = Duration::from_secs(30);
+        Self { socket: socket.into(), project: "default".to_owned(), timeout }
+    }
+}
+
+impl Client {
+    /// A client; nothing is connected yet.
+    pub fn new(options: ClientOptions) -> Self {
+        let transport = Arc::new(Transport::new(options.socket.clone()));
+        Self { options: Arc::new(options), transport, hub: None }
+    }
+
+    /// The project that everything happens in.
+    pub fn project(&self) -> &str {
+        &self.options.project
+    }
+
+    /// The socket it talks to.
+    pub fn socket(&self) -> &Path {
+        &self.options.socket
+    }
+
+    /// The same client in another project. Its operations are waited for without the event hub,
+    /// which hears one project only.
+    #[must_use]
+    pub fn with_project(&self, project: &str) -> Self {
+        let options = ClientOptions { project: project.to_owned(), ..(*self.options).clone() };
+        let hub = self.hub.clone().filter(|hub| hub.project() == project);
+        Self { options: Arc::new(options), transport: Arc::clone(&self.transport), hub }
+    }
+
+    /// The same client with another time limit for ordinary requests.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        let options = ClientOptions { timeout, ..(*self.options).clone() };
+        Self { options: Arc::new(options), ..self.clone() }
+    }
+
+    /// The same client waiting for operations by `hub`'s events. A hub of another project is not
+    /// taken.
+    #[must_use]
+    pub fn with_events(&self, hub: &EventHub) -> Self {
+        let hub = Some(hub.clone()).filter(|hub| hub.project() == self.project());
+        Self { hub, ..self.clone() }
+    }
+
+    /// The event hub it waits with, if it has one.
+    pub fn events(&self) -> Option<&EventHub> {
+        self.hub.as_ref()
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    /// "start instance x in project y".
+    pub(super) fn subject(&self, what: &str) -> String {
+        format!("{what} in project {}", self.project())
+    }
+
+    /// A request in this project with the ordinary limits.
+    pub(super) fn call(&self, what: &str, method: Method, route: Route) -> Call {
+        Call {
+            subject: self.subject(what),
+            method,
+            route: route.in_project(self.project()),
+            headers: Vec::new(),
+            body: empty(),
+            limit: self.timeout(),
+            cap: JSON_CAP,
+            overflow: Overflow::Refuse,
+        }
+    }
+
+    /// Sends a call and returns the answer as it is.
+    pub(super) async fn send(&self, call: Call) -> Result<Reply, Error> {
+        self.transport.send(call).await
+    }
+
+    /// GET, decoded.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        route: Route,
+    ) -> Result<T, Error> {
+        let call = self.call(what, Method::GET, route);
+        let subject = call.subject.clone();
+        envelope::sync(&subject, &self.send(call).await?)
+    }
+
+    /// GET, decoded; 404 is `None`.
+    pub(super) async fn get_if_there<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        route: Route,
+    ) -> Result<Option<T>, Error> {
+        let call = self.call(what, Method::GET, route);
+        let subject = call.subject.clone();
+        let reply = self.send(call).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        envelope::sync(&subject, &reply).map(Some)
+    }
+
+    /// POST, PUT or DELETE that LXD answers at once.
+    pub(super) async fn tell(
+        &self,
+        what: &str,
+        method: Method,
+        route: Route,
+        body: Option<&impl Serialize>,
+    ) -> Result<(), Error> {
+        let call = with_body(self.call(what, method, route), body)?;
+        let subject = call.subject.clone();
+        envelope::sync::<Value>(&subject, &self.send(call).await?).map(drop)
+    }
+
+    /// POST, PUT or DELETE that LXD carries out in the background.
+    pub(super) async fn order(
+        &self,
+        what: &str,
+        method: Method,
+        route: Route,
+        body: Option<&impl Serialize>,
+    ) -> Result<Operation, Error> {
+        let call = with_body(self.call(what, method, route), body)?;
+        let subject = call.subject.clone();
+        envelope::operation(&subject, &self.send(call).await?)
+    }
+}
+
+fn with_body(call: Call, body: Option<&impl Serialize>) -> Result<Call, Error> {
+    let Some(body) = body else { return Ok(call) };
+    let text =
+        serde_json::to_vec(body).map_err(|error| envelope::undecodable(&call.subject, &error))?;
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Ok(Call { headers, body: full(text), ..call })
+}
+
+/// For [`Client::tell`] and [`Client::order`] without a body.
+pub(super) const NO_BODY: Option<&Value> = None;

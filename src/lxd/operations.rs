@@ -1,0 +1,234 @@
+//! Background operations: wait, look, cancel (LXD documentation, "Background operations").
+//!
+//! Waiting subscribes to the event hub first, then looks at the operation, then waits: so nothing
+//! falls between. While the hub is down, or without one, it is a long poll of `/wait`. What is
+//! known of LXD's answers:
+//!
+//! * The URL can carry a query, so `/wait` must go into the path.
+//! * A failed operation comes as `status_code: 400` with `err` in a good answer, or as an error.
+//! * The error hides the metadata, so the operation is looked at once more while LXD still has it.
+//! * An operation is forgotten 5 s after its end, and when LXD is restarted.
+//! * Events of one operation can arrive out of order; the first final one counts.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::classify::Origin;
+use super::client::{Client, NO_BODY};
+use super::envelope::{self, nullable};
+use super::error::{Error, ErrorKind};
+use super::events::OperationEvent;
+use super::hub::{Listener, News};
+use super::route::Route;
+use super::status::StatusCode;
+use super::transport::Call;
+
+/// One long poll lasts so long at most.
+const POLL: Duration = Duration::from_mins(1);
+/// The answer to a long poll may be late by so much.
+const GRACE: Duration = Duration::from_secs(10);
+/// What may take so long is waited for without a look in between.
+const LONG: Duration = Duration::from_hours(1);
+
+/// Something that LXD does in the background.
+///
+/// What it prints in logs leaves the metadata out: an exec's has the secrets of its websockets.
+#[derive(Clone, PartialEq, Deserialize)]
+pub struct Operation {
+    /// Its UUID.
+    #[serde(default)]
+    pub id: String,
+    /// `task`, `websocket` or `token`.
+    #[serde(default)]
+    pub class: String,
+    /// LXD's words for what it does.
+    #[serde(default)]
+    pub description: String,
+    /// How far it was when LXD answered.
+    pub status_code: StatusCode,
+    /// Why it failed.
+    #[serde(default)]
+    pub err: String,
+    /// What it has to say; `null` at first.
+    #[serde(default)]
+    pub metadata: Value,
+    /// Whether it can be cancelled.
+    #[serde(default, deserialize_with = "nullable")]
+    pub may_cancel: bool,
+    /// Its address as LXD returned it, with the query.
+    #[serde(skip)]
+    pub(super) url: String,
+    /// What it was ordered for.
+    #[serde(skip)]
+    pub(super) subject: String,
+}
+
+/// An operation that succeeded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Finished {
+    /// What it had to say, like an exec's `return` or an import's `fingerprint`.
+    pub metadata: Value,
+}
+
+/// An operation that came to an end, good or bad.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ended {
+    pub(super) status_code: StatusCode,
+    pub(super) err: String,
+    pub(super) metadata: Value,
+}
+
+impl Ended {
+    pub(super) fn into_result(self, subject: &str) -> Result<Finished, Error> {
+        match self.status_code {
+            StatusCode::SUCCESS => Ok(Finished { metadata: self.metadata }),
+            StatusCode::CANCELLED => {
+                Err(Error::new(subject, ErrorKind::Cancelled { message: self.err }))
+            }
+            StatusCode(code) => {
+                Err(Error::new(subject, ErrorKind::from_answer(Origin::Operation, code, &self.err)))
+            }
+        }
+    }
+
+    fn of(operation: Operation) -> Option<Self> {
+        let Operation { status_code, err, metadata, .. } = operation;
+        status_code.is_final().then_some(Self { status_code, err, metadata })
+    }
+
+    fn told(event: OperationEvent) -> Self {
+        Self { status_code: event.status_code, err: event.err, metadata: event.metadata }
+    }
+}
+
+impl Operation {
+    fn route(&self) -> Route {
+        Route::returned(&self.url).unwrap_or_else(|| Route::new(&["operations", &self.id]))
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("id", &self.id)
+            .field("subject", &self.subject)
+            .field("status_code", &self.status_code)
+            .field("err", &self.err)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Waits until an operation has ended, for `limit` at most.
+    ///
+    /// # Errors
+    /// Why it failed, in LXD's words; [`ErrorKind::TimedOut`] after `limit` (the operation goes
+    /// on); [`ErrorKind::OperationLost`] if LXD does not know it any more.
+    pub async fn wait(&self, operation: &Operation, limit: Duration) -> Result<Finished, Error> {
+        self.end_of(operation, limit).await?.into_result(&operation.subject)
+    }
+
+    /// An operation as it is, or `None` if LXD does not know it (any more).
+    pub async fn operation(&self, id: &str) -> Result<Option<Operation>, Error> {
+        let what = format!("look at operation {id}");
+        let route = Route::new(&["operations", id]);
+        let found: Option<Operation> = self.get_if_there(&what, route).await?;
+        Ok(found.map(|operation| Operation { subject: self.subject(&what), ..operation }))
+    }
+
+    /// Asks LXD to cancel an operation. Those of an exec cannot be cancelled.
+    pub async fn cancel(&self, operation: &Operation) -> Result<(), Error> {
+        let what = format!("cancel operation {}", operation.id);
+        self.tell(&what, Method::DELETE, operation.route(), NO_BODY).await
+    }
+
+    /// Waits for the end, good or bad.
+    pub(super) async fn end_of(
+        &self,
+        operation: &Operation,
+        limit: Duration,
+    ) -> Result<Ended, Error> {
+        if let Some(ended) = Ended::of(operation.clone()) {
+            return Ok(ended);
+        }
+        let timed_out = || Error::new(&*operation.subject, ErrorKind::TimedOut { limit });
+        timeout(limit, self.until_end(operation, patience(limit))).await.map_err(|_| timed_out())?
+    }
+
+    async fn until_end(
+        &self,
+        operation: &Operation,
+        patience: Option<Duration>,
+    ) -> Result<Ended, Error> {
+        let mut listener = self.events().map(|hub| hub.listen(&operation.id));
+        loop {
+            let connected = listener.as_mut().is_some_and(Listener::is_connected);
+            let ended = match &mut listener {
+                Some(listener) if connected => {
+                    self.look_then_listen(operation, listener, patience).await?
+                }
+                Some(_) | None => self.poll(operation).await?,
+            };
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// The operation's end, or `None` if the stream has left a gap or was silent for long.
+    async fn look_then_listen(
+        &self,
+        operation: &Operation,
+        listener: &mut Listener,
+        patience: Option<Duration>,
+    ) -> Result<Option<Ended>, Error> {
+        if let Some(ended) = self.look(operation).await? {
+            return Ok(Some(ended));
+        }
+        match listener.news(patience).await {
+            News::Ended(event) => Ok(Some(Ended::told(*event))),
+            News::Gap | News::Silence => Ok(None),
+        }
+    }
+
+    /// The operation's end, if it has come.
+    async fn look(&self, operation: &Operation) -> Result<Option<Ended>, Error> {
+        let now: Option<Operation> = self.get_if_there("look", operation.route()).await?;
+        match now {
+            Some(now) => Ok(Ended::of(now)),
+            None => Err(Error::new(&*operation.subject, ErrorKind::OperationLost)),
+        }
+    }
+
+    /// One long poll: the operation's end, or `None` if it has not come in this time.
+    async fn poll(&self, operation: &Operation) -> Result<Option<Ended>, Error> {
+        let seconds = POLL.as_secs().to_string();
+        let route = operation.route().join("wait").query("timeout", &seconds);
+        let call = self.call("wait", Method::GET, route);
+        let subject = operation.subject.clone();
+        let reply =
+            self.send(Call { subject: subject.clone(), limit: POLL + GRACE, ..call }).await?;
+        let refusal = match envelope::sync::<Operation>(&subject, &reply) {
+            Ok(now) => return Ok(Ended::of(now)),
+            Err(error) => error,
+        };
+        match self.look(operation).await {
+            Err(lost) if *lost.kind() == ErrorKind::OperationLost && !refusal.is_not_found() => {
+                Err(refusal)
+            }
+            seen => seen,
+        }
+    }
+}
+
+/// How long the hub's silence is believed. What is to end soon is looked at now and then, which is
+/// cheap. What may last for hours is many, and there the hub is trusted, which leaves no gap
+/// untold.
+fn patience(limit: Duration) -> Option<Duration> {
+    (limit < LONG).then(|| limit / 4)
+}

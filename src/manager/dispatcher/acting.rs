@@ -1,0 +1,133 @@
+//! What follows from records: actions handed out, questions asked, watches armed, timers set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::requests::send;
+use super::{Batch, Dispatcher};
+use crate::clock;
+use crate::manager::executor::Order;
+use crate::model::{Action, Event, Phase, Record, RunnerId, is_watched, next_due, pending};
+
+impl Dispatcher {
+    pub(super) fn answered(
+        &mut self,
+        id: &RunnerId,
+        action: Action,
+        event: &Event,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) {
+        if action.is_query() {
+            self.memory.asking.remove(&(id.clone(), action));
+        } else {
+            self.memory.acting.remove(id);
+        }
+        self.meet(id, event, now, batch);
+        batch.kick.push(id.clone());
+        for sweep in &mut self.memory.sweeps {
+            sweep.open.remove(&(id.clone(), action));
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.memory.due.values().min().copied()
+    }
+
+    /// A runner that is due is looked at once; it is due again only when its record changes.
+    pub(super) fn meet_due(&mut self, now: Timestamp, batch: &mut Batch) {
+        let due: Vec<_> = self.memory.due.iter().filter(|(_, at)| **at <= now).collect();
+        let due: Vec<_> = due.into_iter().map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.memory.due.remove(&id);
+            self.meet(&id, &Event::Due, now, batch);
+            batch.kick.push(id);
+        }
+    }
+
+    pub(super) fn act_on(&mut self, batch: Batch, now: Timestamp) {
+        for (reply, result) in batch.replies {
+            send(reply, result);
+        }
+        for (id, record) in &batch.changed {
+            self.tend(id, record, now);
+        }
+        for id in batch.kick {
+            self.act_next(&id, now);
+        }
+        for (id, action) in batch.asks {
+            self.ask(id, action);
+        }
+        for name in batch.orphans {
+            self.executor.remove_orphan(name);
+        }
+        if batch.compare && !self.memory.listing {
+            self.memory.listing = true;
+            self.executor.list();
+        }
+        self.answer_sweeps();
+    }
+
+    /// Brings everything about a runner in line with its record.
+    pub(super) fn tend(&mut self, id: &RunnerId, record: &Arc<Record>, now: Timestamp) {
+        match next_due(record, &self.rules.deadlines) {
+            Some(at) => self.memory.due.insert(id.clone(), at),
+            None => self.memory.due.remove(id),
+        };
+        if record.phase > Phase::Standby {
+            self.memory.credentials.remove(id);
+        }
+        if record.phase == Phase::Gone {
+            self.memory.remove_tokens.remove(id);
+        }
+        self.answer_creation(id, record);
+        self.watches.set(record, is_watched(record));
+        self.act_next(id, now);
+    }
+
+    /// Hands out what the record says is to be done next.
+    fn act_next(&mut self, id: &RunnerId, now: Timestamp) {
+        let Some(record) = self.records.get(id).map(Arc::clone) else { return };
+        if let Some(action) = pending(&record, now) {
+            self.act(id, &record, action);
+        }
+    }
+
+    pub(super) fn act(&mut self, id: &RunnerId, record: &Arc<Record>, action: Action) {
+        if self.memory.acting.contains_key(id) || self.drain.is_cancelled() {
+            return;
+        }
+        let credential = self.memory.credentials.get(id).cloned();
+        if action == Action::HandOver && credential.is_none() {
+            return;
+        }
+        self.memory.acting.insert(id.clone(), action);
+        let remove_token = self.memory.remove_tokens.get(id).cloned();
+        let record = Arc::clone(record);
+        self.executor.run(Order { record, action, credential, remove_token });
+    }
+
+    pub(super) fn ask(&mut self, id: RunnerId, action: Action) {
+        let Some(record) = self.records.get(&id) else { return };
+        // From its end on a runner's instance is only waited for to go.
+        let over = record.phase >= Phase::Finished || self.drain.is_cancelled();
+        if over || !self.memory.asking.insert((id, action)) {
+            return;
+        }
+        let record = Arc::clone(record);
+        self.executor.run(Order { record, action, credential: None, remove_token: None });
+    }
+}
+
+/// Sleeps until then; for ever without a time.
+pub(super) async fn sleep_until(at: Option<Timestamp>) {
+    match at {
+        None => std::future::pending().await,
+        Some(at) => {
+            let wait = Duration::try_from(at.duration_since(clock::now()));
+            tokio::time::sleep(wait.unwrap_or(Duration::ZERO)).await;
+        }
+    }
+}

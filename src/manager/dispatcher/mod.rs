@@ -1,0 +1,255 @@
+//! The one owner of all records.
+//!
+//! ```text
+//! inputs -> step -> one commit -> published view, replies, actions handed out, watches armed
+//! ```
+//!
+//! Handling an input is synchronous and only changes a [`Batch`]. Nothing leaves the dispatcher
+//! before the batch is on disk: an action that was never recorded is never tried, and a view
+//! never shows what a crash would take back. While the disk takes nothing, nothing happens.
+
+mod acting;
+mod requests;
+mod sweeping;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::command::{Input, Reply};
+use super::executor::Executor;
+use super::options::Rules;
+use super::watcher::Watches;
+use super::{ManagerError, View};
+use crate::clock;
+use crate::guest::Credential;
+use crate::model::{
+    Action, Event, InstanceName, JournalEntry, JournalKind, Phase, Record, RunnerId, step,
+};
+use crate::store::{Changes, Store};
+use acting::sleep_until;
+use requests::refusal;
+
+/// How many inputs one commit takes at most.
+const BATCH: usize = 256;
+
+/// The one owner of all records.
+pub(super) struct Dispatcher {
+    pub(super) rules: Rules,
+    pub(super) records: BTreeMap<RunnerId, Arc<Record>>,
+    pub(super) journal_head: u64,
+    pub(super) store: Arc<Store>,
+    pub(super) executor: Executor,
+    pub(super) watches: Watches,
+    pub(super) inputs: mpsc::Receiver<Input>,
+    pub(super) view: watch::Sender<Arc<View>>,
+    /// From here on nothing new is begun; what is under way may end.
+    pub(super) drain: CancellationToken,
+    pub(super) stop: CancellationToken,
+    pub(super) memory: Memory,
+}
+
+/// What the dispatcher knows and never writes down: a manager that starts again begins without.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    credentials: BTreeMap<RunnerId, Credential>,
+    remove_tokens: BTreeMap<RunnerId, SecretString>,
+    /// The one action per runner that changes something.
+    acting: BTreeMap<RunnerId, Action>,
+    asking: BTreeSet<(RunnerId, Action)>,
+    due: BTreeMap<RunnerId, Timestamp>,
+    creations: BTreeMap<RunnerId, Reply<RunnerId>>,
+    sweeps: Vec<Sweep>,
+    listing: bool,
+    lxd_trouble: Option<String>,
+}
+
+/// Somebody who waits for a sweep to end.
+#[derive(Debug)]
+struct Sweep {
+    listed: bool,
+    open: BTreeSet<(RunnerId, Action)>,
+    reply: Reply<()>,
+}
+
+/// What a handful of inputs have changed.
+#[derive(Default)]
+struct Batch {
+    changed: BTreeMap<RunnerId, Arc<Record>>,
+    journal: Vec<JournalEntry>,
+    asks: Vec<(RunnerId, Action)>,
+    replies: Vec<(Reply<()>, Result<(), ManagerError>)>,
+    orphans: Vec<InstanceName>,
+    /// Runners whose next action is looked up though their record did not change.
+    kick: Vec<RunnerId>,
+    trouble_changed: bool,
+    forget: Vec<RunnerId>,
+    compare: bool,
+}
+
+impl Dispatcher {
+    /// Runs until told to stop.
+    pub(super) async fn run(mut self) {
+        self.resume();
+        let mut inputs = Vec::with_capacity(BATCH);
+        let mut sweep = tokio::time::interval(self.rules.sweep);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut batch = Batch::default();
+            let (mut sweep_now, next_due) = (false, self.next_due());
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                () = self.drain.cancelled(), if self.is_idle() => break,
+                _ = self.inputs.recv_many(&mut inputs, BATCH) => {}
+                _ = sweep.tick() => sweep_now = true,
+                () = sleep_until(next_due) => {}
+            }
+            if sweep_now {
+                self.begin_sweep(None, &mut batch);
+            }
+            let now = clock::now();
+            for input in inputs.drain(..) {
+                self.take(input, now, &mut batch);
+            }
+            self.meet_due(now, &mut batch);
+            if !self.settle(batch, now).await {
+                break;
+            }
+        }
+    }
+
+    /// Takes up what a manager before this one left: every record's next action follows from it.
+    fn resume(&mut self) {
+        let now = clock::now();
+        let batch = Batch { changed: self.records.clone(), ..Batch::default() };
+        self.publish();
+        self.act_on(batch, now);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.memory.acting.is_empty()
+    }
+
+    fn take(&mut self, input: Input, now: Timestamp, batch: &mut Batch) {
+        match input {
+            Input::News(id, event) => self.meet(&id, &event, now, batch),
+            Input::Answer(id, action, event) => self.answered(&id, action, &event, now, batch),
+            Input::Ask(id, action) => batch.asks.push((id, action)),
+            Input::Compare => batch.compare = true,
+            Input::Made(id) => batch.compare |= self.nobody_waits_for(&id),
+            Input::Listed(listed) => self.listed(listed, now, batch),
+            // Who asked is told by the end of the reply's channel.
+            Input::Command(_) if self.drain.is_cancelled() => {}
+            Input::Command(command) => self.command(command, now, batch),
+        }
+    }
+
+    /// A manager that ended may have ordered an instance that LXD makes only after the next one
+    /// has seen that it is not there.
+    fn nobody_waits_for(&self, id: &RunnerId) -> bool {
+        self.records.get(id).is_none_or(|record| record.phase == Phase::Gone)
+    }
+
+    fn meet(&mut self, id: &RunnerId, event: &Event, now: Timestamp, batch: &mut Batch) {
+        if let Err(why) = self.try_meet(id, event, now, batch) {
+            tracing::debug!(runner = %id, %why, "event refused");
+        }
+    }
+
+    fn try_meet(
+        &mut self,
+        id: &RunnerId,
+        event: &Event,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<(), ManagerError> {
+        let record = self.records.get(id).ok_or_else(|| ManagerError::NotFound(id.clone()))?;
+        let done = step(record, event, &self.rules.deadlines, now)
+            .map_err(|refused| refusal(record, &refused))?;
+        batch.asks.extend(done.asks.into_iter().map(|ask| (id.clone(), ask)));
+        if done.record != **record {
+            self.put(done.record, done.journal, now, batch);
+        }
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        record: Record,
+        journal: Vec<JournalKind>,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) {
+        let (id, runner) = (record.id().clone(), record.name.clone());
+        for what in journal {
+            log(&runner, &what);
+            self.journal_head += 1;
+            let (seq, runner) = (self.journal_head, runner.clone());
+            batch.journal.push(JournalEntry { seq, at: now, runner, what });
+        }
+        let record = Arc::new(record);
+        batch.changed.insert(id.clone(), Arc::clone(&record));
+        self.records.insert(id, record);
+    }
+
+    /// Commits, then lets the world know. `false` when told to stop before the disk took it.
+    async fn settle(&mut self, batch: Batch, now: Timestamp) -> bool {
+        let idle = batch.journal.is_empty() && batch.changed.is_empty() && batch.forget.is_empty();
+        if !idle && !self.commit(&batch).await {
+            return false;
+        }
+        if !idle || batch.trouble_changed {
+            self.publish();
+        }
+        self.act_on(batch, now);
+        true
+    }
+
+    async fn commit(&self, batch: &Batch) -> bool {
+        let put: Arc<[Arc<Record>]> = batch.changed.values().cloned().collect();
+        let journal: Arc<[JournalEntry]> = batch.journal.iter().cloned().collect();
+        let forget: Arc<[RunnerId]> = batch.forget.iter().cloned().collect();
+        loop {
+            let (store, put) = (Arc::clone(&self.store), Arc::clone(&put));
+            let (journal, forget) = (Arc::clone(&journal), Arc::clone(&forget));
+            let write =
+                move || store.commit(&Changes { put: &put, forget: &forget, journal: &journal });
+            let result = tokio::task::spawn_blocking(write).await;
+            match result {
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => tracing::error!(%error, "the store takes nothing: waiting"),
+                Err(error) => tracing::error!(%error, "the store's task ended: trying again"),
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let view = View {
+            runners: self.records.clone(),
+            journal_head: self.journal_head,
+            lxd_trouble: self.memory.lxd_trouble.clone(),
+        };
+        self.view.send_replace(Arc::new(view));
+    }
+}
+
+fn log(runner: &InstanceName, what: &JournalKind) {
+    match what {
+        JournalKind::Phase { phase, reason: Some(reason), .. } => {
+            tracing::info!(%runner, %phase, %reason, "phase");
+        }
+        JournalKind::Phase { phase, .. } => tracing::info!(%runner, %phase, "phase"),
+        JournalKind::Note { text } => tracing::info!(%runner, note = %text),
+        JournalKind::Metrics { .. } => tracing::debug!(%runner, "metrics"),
+    }
+}

@@ -1,0 +1,189 @@
+//! Ends the listener, keeps what the runner left, deletes the instance.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{Executor, exec, fault};
+use crate::guest::{command, handover, report};
+use crate::lxd::{Error, ErrorKind, StateChange};
+use crate::model::{Event, Fault, GuestReport, InstanceName, Quiesced, Record};
+
+const UNREGISTER_LIMIT: Duration = Duration::from_mins(1);
+const DIAGNOSTICS_LIMIT: Duration = Duration::from_secs(30);
+const LOG_CAP: usize = 512 * 1024;
+
+impl Executor {
+    pub(super) async fn quiesce(&self, record: &Record, force: bool) -> Event {
+        let exec = exec(command::flush(force));
+        let name = record.name.to_string();
+        let client = &self.place.client;
+        let result = client.run(&name, &exec, command::OUTPUT_CAP, self.place.exec_limit).await;
+        Event::Quiesced(match result {
+            Ok(output) if output.code == command::FLUSHED => Quiesced::Stopped,
+            Ok(output) if output.code == command::BUSY => Quiesced::Busy,
+            Ok(output) => Quiesced::Unreachable(format!("its script returned {}", output.code)),
+            // No job runs in an instance that does not run.
+            Err(error) if is_not_running(&error) => Quiesced::Stopped,
+            Err(error) => Quiesced::Unreachable(error.to_string()),
+        })
+    }
+
+    pub(super) async fn collect(
+        &self,
+        record: &Record,
+        logs: bool,
+        remove_token: Option<&SecretString>,
+    ) -> Event {
+        let complete = record.metrics.post_job.is_some() && record.exit_code.is_some();
+        if complete && !logs && remove_token.is_none() {
+            return Event::Collected(None);
+        }
+        let report = match self.last_report(&record.name).await {
+            Ok(report) => report,
+            Err(error) if is_lxd_trouble(&error) => {
+                return Event::CollectFailed(fault(&error));
+            }
+            Err(error) => {
+                tracing::debug!(runner = %record.name, %error, "no last report");
+                None
+            }
+        };
+        if logs {
+            self.keep_logs(record).await;
+        }
+        if let Some(token) = remove_token {
+            self.unregister(record, token).await;
+        }
+        Event::Collected(report.map(Box::new))
+    }
+
+    async fn last_report(&self, name: &InstanceName) -> Result<Option<GuestReport>, Error> {
+        let exec = exec(command::report());
+        let client = &self.place.client;
+        let output = client
+            .run(&name.to_string(), &exec, command::OUTPUT_CAP, self.place.exec_limit)
+            .await?;
+        Ok(report::parse(&output.stdout).ok())
+    }
+
+    async fn keep_logs(&self, record: &Record) {
+        let name = record.name.to_string();
+        let client = &self.place.client;
+        let exec = exec(command::diagnostics());
+        let diagnostics = client.run(&name, &exec, command::DIAGNOSTICS_CAP, DIAGNOSTICS_LIMIT);
+        let (diagnostics, console) = tokio::join!(diagnostics, client.console_log(&name, LOG_CAP));
+        let console = match console {
+            Ok(Some(text)) => Ok(Some(("console.log", text))),
+            // A virtual machine keeps no console; QEMU's own log tells why it did not start.
+            Ok(None) => {
+                let log = client.instance_log(&name, "qemu.log", LOG_CAP).await;
+                log.map(|text| text.map(|text| ("qemu.log", text)))
+            }
+            Err(error) => Err(error),
+        };
+        self.keep(record, console.map_err(|error| error.to_string())).await;
+        let guest = diagnostics.map(|output| Some(("guest.log", output.stdout)));
+        self.keep(record, guest.map_err(|error| error.to_string())).await;
+    }
+
+    /// One log that cannot be had does not keep others from being kept.
+    async fn keep(&self, record: &Record, log: Result<Option<(&str, Vec<u8>)>, String>) {
+        let kept = match log {
+            Ok(None) => Ok(()),
+            Ok(Some((file, text))) => {
+                let kept = self.logs.keep(&record.name, file, &text).await;
+                kept.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(runner = %record.name, %error, "a log was not kept");
+        }
+    }
+
+    async fn unregister(&self, record: &Record, token: &SecretString) {
+        if let Err(why) = self.try_unregister(record, token).await {
+            tracing::warn!(runner = %record.name, %why, "its registration was not removed");
+        }
+    }
+
+    async fn try_unregister(&self, record: &Record, token: &SecretString) -> Result<(), String> {
+        let bytes = handover::remove_token(token).map_err(|error| error.to_string())?;
+        let pushed = self.push_secret(record, handover::REMOVE_TOKEN, bytes.to_vec()).await;
+        pushed.map_err(|error| error.to_string())?;
+        let exec = exec(command::unregister());
+        let name = record.name.to_string();
+        let client = &self.place.client;
+        let output = client.run(&name, &exec, command::OUTPUT_CAP, UNREGISTER_LIMIT).await;
+        match output.map_err(|error| error.to_string())?.code {
+            0 => Ok(()),
+            code => Err(format!("its script returned {code}")),
+        }
+    }
+
+    pub(super) async fn remove(&self, record: &Record) -> Event {
+        match self.remove_instance(&record.name).await {
+            Ok(()) => Event::Removed,
+            Err(fault) => Event::RemoveFailed(fault),
+        }
+    }
+
+    /// Stops and deletes an instance of ours, and looks whether it is gone: LXD deletes an
+    /// ephemeral instance by itself when it stops, but not always.
+    pub(super) async fn remove_instance(&self, name: &InstanceName) -> Result<(), Fault> {
+        let mut last = None;
+        for _ in 0..2 {
+            match self.ours(name).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(instance)) => last = self.stop_and_delete(&instance.name).await.err(),
+                Err(error) => return Err(fault(&error)),
+            }
+        }
+        match (self.ours(name).await, last) {
+            (Ok(None), _) => Ok(()),
+            (Err(error), _) | (Ok(Some(_)), Some(error)) => Err(fault(&error)),
+            (Ok(Some(_)), None) => {
+                let message = "LXD says that it was deleted, and it is still there".to_owned();
+                Err(Fault { transient: true, message })
+            }
+        }
+    }
+
+    async fn stop_and_delete(&self, name: &str) -> Result<(), Error> {
+        let client = &self.place.client;
+        let limits = &self.place.limits;
+        let stop = StateChange::Stop { force: true, timeout: Some(limits.stop) };
+        let stopped = async {
+            let operation = client.change_state(name, stop).await?;
+            client.wait(&operation, limits.stop).await
+        };
+        match stopped.await {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => return Ok(()),
+            // Deleting tells whether it is in the way.
+            Err(error) => tracing::debug!(runner = %name, %error, "not stopped"),
+        }
+        let deleted = async {
+            let operation = client.delete_instance(name).await?;
+            client.wait(&operation, limits.delete).await
+        };
+        match deleted.await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// LXD could not be asked, so that nothing is known of the guest. A guest that does not answer in
+/// time is another matter: it is not waited for again.
+fn is_lxd_trouble(error: &Error) -> bool {
+    let of_the_guest =
+        matches!(error.kind(), ErrorKind::TimedOut { .. } | ErrorKind::AgentNotRunning { .. });
+    error.is_transient() && !of_the_guest
+}
+
+fn is_not_running(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound { .. } | ErrorKind::NotRunning { .. })
+}

@@ -1,0 +1,168 @@
+//! Does one action and sends back one answer. Decides nothing, and knows no other runner.
+
+mod creating;
+mod ending;
+mod handing_over;
+mod looking;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::command::Input;
+use super::kept_logs::KeptLogs;
+use super::options::Workplace;
+use crate::guest::Credential;
+use crate::lxd::{self, Exec};
+use crate::model::{Action, Event, Fault, InstanceName, Record};
+
+/// Questions cost LXD and guests little; so many more of them than actions may be open at once.
+const QUERIES_PER_ACTION: usize = 4;
+/// The pauses between tries to remove an orphan that LXD is busy with.
+const ORPHAN_PAUSES: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
+
+/// Does actions.
+#[derive(Debug, Clone)]
+pub(super) struct Executor {
+    place: Workplace,
+    logs: KeptLogs,
+    inputs: mpsc::Sender<Input>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    /// Places for what makes LXD work: create, start, remove.
+    heavy: Arc<Semaphore>,
+    /// Places for what only asks or pushes a file.
+    light: Arc<Semaphore>,
+}
+
+/// One action on one runner.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) record: Arc<Record>,
+    pub(super) action: Action,
+    pub(super) credential: Option<Credential>,
+    pub(super) remove_token: Option<SecretString>,
+}
+
+impl Executor {
+    pub(super) fn new(
+        place: Workplace,
+        logs: KeptLogs,
+        inputs: mpsc::Sender<Input>,
+        tracker: TaskTracker,
+        stop: CancellationToken,
+        parallel: usize,
+    ) -> Self {
+        let light = Arc::new(Semaphore::new(parallel.saturating_mul(QUERIES_PER_ACTION)));
+        let heavy = Arc::new(Semaphore::new(parallel));
+        Self { place, logs, inputs, tracker, stop, heavy, light }
+    }
+
+    /// Begins an action; its answer comes as an input.
+    pub(super) fn run(&self, order: Order) {
+        let this = self.clone();
+        self.spawn(async move {
+            let (id, action) = (order.record.id().clone(), order.action);
+            let event = this.act(order).await;
+            Input::Answer(id, action, event)
+        });
+    }
+
+    /// Begins to list our instances.
+    pub(super) fn list(&self) {
+        let this = self.clone();
+        self.spawn(async move { Input::Listed(this.observe().await) });
+    }
+
+    /// Begins to remove an instance of ours whose runner was seen to be gone.
+    pub(super) fn remove_orphan(&self, name: InstanceName) {
+        let this = self.clone();
+        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            match this.try_remove_orphan(&name).await {
+                Ok(()) => tracing::info!(runner = %name, "orphan removed"),
+                // The next sweep finds it again.
+                Err(Fault { message, .. }) => {
+                    tracing::warn!(runner = %name, error = %message, "orphan not removed");
+                }
+            }
+        }));
+    }
+
+    /// LXD tells of an instance while it is still busy making it.
+    async fn try_remove_orphan(&self, name: &InstanceName) -> Result<(), Fault> {
+        let mut pauses = ORPHAN_PAUSES.into_iter();
+        loop {
+            let place = self.heavy.acquire().await;
+            let result = self.remove_instance(name).await;
+            drop(place);
+            let again = matches!(&result, Err(fault) if fault.transient);
+            match pauses.next() {
+                Some(pause) if again => tokio::time::sleep(pause).await,
+                Some(_) | None => return result,
+            }
+        }
+    }
+
+    fn spawn(&self, work: impl Future<Output = Input> + Send + 'static) {
+        let this = self.clone();
+        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            this.send(work.await).await;
+        }));
+    }
+
+    async fn send(&self, input: Input) {
+        if self.inputs.send(input).await.is_err() {
+            tracing::debug!("the dispatcher has stopped");
+        }
+    }
+
+    async fn act(&self, order: Order) -> Event {
+        let places = match order.action {
+            Action::Create | Action::Start | Action::Remove => &self.heavy,
+            Action::HandOver
+            | Action::Quiesce { .. }
+            | Action::Collect { .. }
+            | Action::Inspect
+            | Action::Probe => &self.light,
+        };
+        let _place = places.acquire().await;
+        let record = &order.record;
+        match order.action {
+            Action::Create => self.create(record).await,
+            Action::Start => self.start(record).await,
+            Action::HandOver => self.hand_over(record, order.credential.as_ref()).await,
+            Action::Quiesce { force } => self.quiesce(record, force).await,
+            Action::Collect { logs } => {
+                self.collect(record, logs, order.remove_token.as_ref()).await
+            }
+            Action::Remove => self.remove(record).await,
+            Action::Inspect => self.inspect(record).await,
+            Action::Probe => self.probe(record).await,
+        }
+    }
+}
+
+/// LXD's error as a fault, with what to do about it where that is known.
+fn fault(error: &lxd::Error) -> Fault {
+    let message = match error.hint() {
+        None => error.to_string(),
+        Some(hint) => format!("{error} ({hint})"),
+    };
+    Fault { transient: error.is_transient(), message }
+}
+
+/// A command of ours, run as root.
+pub(super) fn exec(command: Vec<String>) -> Exec {
+    Exec { command, ..Exec::default() }
+}
+
+fn since(begin: Instant) -> SignedDuration {
+    SignedDuration::try_from(begin.elapsed()).unwrap_or(SignedDuration::MAX)
+}

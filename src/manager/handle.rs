@@ -1,0 +1,304 @@
+//! What others may ask of the manager.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::command::{Command, Input, Reply};
+use super::kept_logs::KeptLogs;
+use super::{CloudRunnerManager, ManagerError, View};
+use crate::guest::Credential;
+use crate::model::{
+    CloudRunnerInstance, CloudRunnerState, InstanceName, JournalEntry, Kept, NamePrefix, Phase,
+    Record, RunnerId, RunnerMetrics, Spec,
+};
+use crate::store::Store;
+
+/// How long a removal may take before its caller is told that it goes on without them.
+const REMOVAL_LIMIT: Duration = Duration::from_mins(5);
+
+/// The manager of runners on one LXD; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LxdRunnerManager {
+    pub(super) prefix: NamePrefix,
+    pub(super) view: watch::Receiver<Arc<View>>,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) store: Arc<Store>,
+    pub(super) logs: KeptLogs,
+}
+
+/// An order for one runner.
+#[derive(Debug, Clone, Default)]
+pub struct CreateOrder {
+    /// Its name, drawn before with [`LxdRunnerManager::new_name`]: a just-in-time configuration
+    /// holds the runner's name. Drawn now without it.
+    pub name: Option<InstanceName>,
+    /// What it registers with; without it a standby is made.
+    pub credential: Option<Credential>,
+    /// What its instance is made from; the configuration's without it.
+    pub spec: Option<Spec>,
+}
+
+/// Which journal entries to read.
+#[derive(Debug, Clone, Default)]
+pub struct JournalQuery {
+    /// Only those after this `seq`.
+    pub after: u64,
+    /// At most so many, the oldest first; with `last` the newest.
+    pub limit: usize,
+    /// Take the newest `limit` entries instead of the oldest.
+    pub last: bool,
+    /// Only those about this runner.
+    pub runner: Option<RunnerId>,
+}
+
+/// A log that was kept of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// The file's name, like `console.log`.
+    pub name: String,
+    /// Where it is kept.
+    pub path: PathBuf,
+}
+
+impl LxdRunnerManager {
+    /// Draws the name of a runner to be.
+    pub fn new_name(&self) -> InstanceName {
+        new_name(&self.prefix)
+    }
+
+    /// All records as of now.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// Follows the records: changes wake the receiver.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// Creates a runner; returns once LXD has made its instance.
+    pub async fn create(&self, order: CreateOrder) -> Result<RunnerId, ManagerError> {
+        self.ask(|reply| Command::Create { order: Box::new(order), reply }).await
+    }
+
+    /// Gives a standby its credential.
+    pub async fn give(&self, id: &RunnerId, credential: Credential) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::Give { id: id.clone(), credential, reply }).await
+    }
+
+    /// Waits until a runner has come as far as `phase`, and returns its record then.
+    ///
+    /// Fails as soon as it cannot come there any more, and after `limit`.
+    pub async fn wait_for(
+        &self,
+        id: &RunnerId,
+        phase: Phase,
+        limit: Duration,
+    ) -> Result<Arc<Record>, ManagerError> {
+        let waited = tokio::time::timeout(limit, self.follow(id, |record| arrived(record, phase)));
+        match waited.await {
+            Ok(result) => result,
+            Err(_) => Err(self.timed_out(id, limit)),
+        }
+    }
+
+    /// Reads the journal.
+    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, ManagerError> {
+        let store = Arc::clone(&self.store);
+        let read =
+            move || store.journal(query.after, query.limit, query.last, query.runner.as_ref());
+        let result = tokio::task::spawn_blocking(read).await;
+        result
+            .map_err(|error| ManagerError::Store(error.to_string()))?
+            .map_err(|error| ManagerError::Store(error.to_string()))
+    }
+
+    /// The logs that were kept of a runner.
+    pub async fn logs(&self, id: &RunnerId) -> Result<Vec<LogFile>, ManagerError> {
+        let record = self.record(id)?;
+        self.logs.of(&record.name).await.map_err(|error| ManagerError::Store(error.to_string()))
+    }
+
+    fn record(&self, id: &RunnerId) -> Result<Arc<Record>, ManagerError> {
+        self.view
+            .borrow()
+            .runners
+            .get(id)
+            .cloned()
+            .ok_or_else(|| ManagerError::NotFound(id.clone()))
+    }
+
+    fn timed_out(&self, id: &RunnerId, limit: Duration) -> ManagerError {
+        match self.record(id) {
+            Err(gone) => gone,
+            Ok(record) => ManagerError::TimedOut {
+                name: record.name.clone(),
+                phase: record.phase,
+                seconds: limit.as_secs(),
+            },
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Input::Command(command(reply));
+        self.inputs.send(command).await.map_err(|_| ManagerError::Stopping)?;
+        answer.await.map_err(|_| ManagerError::Stopping)?
+    }
+
+    /// Looks at a runner's record whenever it changes, until `decide` has seen enough.
+    async fn follow<T>(
+        &self,
+        id: &RunnerId,
+        decide: impl Fn(&Arc<Record>) -> Option<Result<T, ManagerError>>,
+    ) -> Result<T, ManagerError> {
+        let mut view = self.view.clone();
+        loop {
+            let record = view.borrow_and_update().runners.get(id).cloned();
+            let record = record.ok_or_else(|| ManagerError::NotFound(id.clone()))?;
+            if let Some(result) = decide(&record) {
+                return result;
+            }
+            view.changed().await.map_err(|_| ManagerError::Stopping)?;
+        }
+    }
+
+    /// Waits for the end of a removal that was granted, or for its refusal.
+    async fn until_removed(&self, id: &RunnerId) -> Result<RunnerMetrics, ManagerError> {
+        let waited = tokio::time::timeout(REMOVAL_LIMIT, self.follow(id, removed));
+        match waited.await {
+            Ok(result) => result,
+            Err(_) => Err(self.timed_out(id, REMOVAL_LIMIT)),
+        }
+    }
+
+    /// Waits for several removals at once; the metrics of those that were removed.
+    async fn all_removed(&self, ids: impl IntoIterator<Item = RunnerId>) -> Vec<RunnerMetrics> {
+        let waits = ids.into_iter().map(|id| async move {
+            let result = self.until_removed(&id).await;
+            result.inspect_err(|error| tracing::info!(runner = %id, %error, "not removed")).ok()
+        });
+        futures_util::future::join_all(waits).await.into_iter().flatten().collect()
+    }
+
+    async fn want_removal(
+        &self,
+        id: &RunnerId,
+        token: Option<SecretString>,
+        force: bool,
+    ) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::Remove { id: id.clone(), force, token, reply }).await
+    }
+
+    fn ids(&self, wanted: impl Fn(&Record) -> bool) -> BTreeSet<RunnerId> {
+        let view = self.view.borrow();
+        let found = view.runners.iter().filter(|(_, record)| wanted(record));
+        found.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// Draws the name of a runner to be.
+pub(super) fn new_name(prefix: &NamePrefix) -> InstanceName {
+    let id = RunnerId::from_bits(uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
+    InstanceName::new(prefix.clone(), id)
+}
+
+fn arrived(record: &Arc<Record>, phase: Phase) -> Option<Result<Arc<Record>, ManagerError>> {
+    if record.phase < phase {
+        return None;
+    }
+    // A guest may be seen only after it moved on: a good end has come by all phases before.
+    let came_by = record.marks.0.contains_key(&phase)
+        || (record.phase <= Phase::Finished && record.failure.is_none());
+    if came_by {
+        return Some(Ok(Arc::clone(record)));
+    }
+    let reason = match &record.failure {
+        Some(failure) => failure.reason.clone(),
+        None => format!("it is {} and was never {phase}", record.phase),
+    };
+    Some(Err(ManagerError::Failed { name: record.name.clone(), reason }))
+}
+
+fn removed(record: &Arc<Record>) -> Option<Result<RunnerMetrics, ManagerError>> {
+    if record.phase == Phase::Gone {
+        return Some(Ok(record.metrics.clone()));
+    }
+    if record.phase >= Phase::Finished || record.removal.is_some() {
+        return None;
+    }
+    let name = record.name.clone();
+    match record.kept.clone() {
+        Some(Kept::Busy) => Some(Err(ManagerError::Busy(name))),
+        Some(Kept::Unreachable(reason)) => Some(Err(ManagerError::BusyUnknown { name, reason })),
+        None => None,
+    }
+}
+
+impl CloudRunnerManager for LxdRunnerManager {
+    type Error = ManagerError;
+
+    fn name_prefix(&self) -> &NamePrefix {
+        &self.prefix
+    }
+
+    async fn create_runner(&self, credential: Credential) -> Result<RunnerId, ManagerError> {
+        self.create(CreateOrder { credential: Some(credential), ..CreateOrder::default() }).await
+    }
+
+    async fn get_runner(&self, id: &RunnerId) -> Result<Option<CloudRunnerInstance>, ManagerError> {
+        Ok(self.view().runners.get(id).map(|record| record.instance()))
+    }
+
+    async fn get_runners(
+        &self,
+        states: Option<&[CloudRunnerState]>,
+    ) -> Result<Vec<CloudRunnerInstance>, ManagerError> {
+        let wanted = |record: &&Arc<Record>| states.is_none_or(|all| all.contains(&record.state));
+        Ok(self.view().runners.values().filter(wanted).map(|record| record.instance()).collect())
+    }
+
+    async fn delete_runner(
+        &self,
+        id: &RunnerId,
+        remove_token: Option<SecretString>,
+        force: bool,
+    ) -> Result<Option<RunnerMetrics>, ManagerError> {
+        match self.want_removal(id, remove_token, force).await {
+            Err(ManagerError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => self.until_removed(id).await.map(Some),
+        }
+    }
+
+    async fn flush_runners(
+        &self,
+        remove_token: Option<SecretString>,
+        busy: bool,
+    ) -> Result<Vec<RunnerMetrics>, ManagerError> {
+        let mut wanted = Vec::new();
+        for id in self.ids(|record| record.phase < Phase::Gone) {
+            match self.want_removal(&id, remove_token.clone(), busy).await {
+                Ok(()) => wanted.push(id),
+                Err(ManagerError::Stopping) => return Err(ManagerError::Stopping),
+                Err(error) => tracing::info!(runner = %id, %error, "not flushed"),
+            }
+        }
+        Ok(self.all_removed(wanted).await)
+    }
+
+    async fn cleanup(
+        &self,
+        remove_token: Option<SecretString>,
+    ) -> Result<Vec<RunnerMetrics>, ManagerError> {
+        let gone_before = self.ids(|record| record.phase == Phase::Gone);
+        self.ask(|reply| Command::Sweep { token: remove_token, reply }).await?;
+        let doomed = self.ids(|record| record.phase >= Phase::Finished || record.removal.is_some());
+        Ok(self.all_removed(doomed.difference(&gone_before).cloned()).await)
+    }
+}

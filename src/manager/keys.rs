@@ -1,0 +1,74 @@
+//! Our marks on an instance: the `user.larm.*` keys, which make it ours and tell what it was
+//! made from, so that a lost store is rebuilt from LXD.
+
+use std::collections::BTreeMap;
+
+use crate::model::{InstanceType, NamePrefix, Spec};
+
+const MANAGER: &str = "user.larm.manager";
+const POOL: &str = "user.larm.pool";
+const IMAGE: &str = "user.larm.image";
+const RUNNER: &str = "user.larm.runner";
+
+/// The keys that an instance of ours carries.
+pub(super) fn marks(prefix: &NamePrefix, id: &str, spec: &Spec) -> BTreeMap<String, String> {
+    [
+        (MANAGER, prefix.as_str()),
+        (RUNNER, id),
+        (POOL, spec.pool.as_str()),
+        (IMAGE, spec.image.as_str()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// Whether an instance with this configuration is one of this manager's.
+pub(super) fn are_ours(config: &BTreeMap<String, String>, prefix: &NamePrefix, id: &str) -> bool {
+    let is = |key, value| config.get(key).is_some_and(|found| found == value);
+    is(MANAGER, prefix.as_str()) && is(RUNNER, id)
+}
+
+/// What an instance of ours was made from.
+pub(super) fn spec(
+    config: &BTreeMap<String, String>,
+    instance_type: InstanceType,
+    profiles: &[String],
+) -> Spec {
+    let text = |key: &str| config.get(key).cloned();
+    Spec {
+        pool: text(POOL).unwrap_or_default(),
+        image: text(IMAGE).unwrap_or_default(),
+        instance_type,
+        profiles: profiles.to_vec(),
+        cpu: text("limits.cpu").and_then(|cpus| cpus.parse().ok()),
+        memory: text("limits.memory"),
+        disk: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_instance_with_both_marks_is_ours() {
+        let spec = Spec {
+            pool: "small".into(),
+            image: "debian".into(),
+            instance_type: InstanceType::Container,
+            profiles: vec!["larm".into()],
+            cpu: None,
+            memory: None,
+            disk: None,
+        };
+        let prefix: NamePrefix = "larm".parse().unwrap();
+        let mut config = marks(&prefix, "0123456789ab", &spec);
+        assert!(are_ours(&config, &prefix, "0123456789ab"));
+        assert!(!are_ours(&config, &"other".parse().unwrap(), "0123456789ab"));
+        assert!(!are_ours(&config, &prefix, "ffffffffffff"));
+        assert_eq!(super::spec(&config, spec.instance_type, &spec.profiles), spec);
+        config.remove(RUNNER);
+        assert!(!are_ours(&config, &prefix, "0123456789ab"));
+    }
+}

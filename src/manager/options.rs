@@ -1,0 +1,81 @@
+//! What the manager is told when it starts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::guest::RunnerSource;
+use crate::lxd::Client;
+use crate::model::{Deadlines, NamePrefix, Spec};
+
+/// What the manager is told when it starts.
+#[derive(Debug, Clone)]
+pub struct ManagerOptions {
+    /// What decides.
+    pub rules: Rules,
+    /// The client of the LXD that instances are made in.
+    pub client: Client,
+    /// Where a guest gets the runner application from.
+    pub runner: RunnerSource,
+    /// Where the store and the logs are kept.
+    pub state_dir: PathBuf,
+    /// How many entries the journal keeps.
+    pub journal: u64,
+    /// How many actions on instances run at once.
+    pub parallel: usize,
+    /// How long a guest may take to answer a command.
+    pub exec_limit: Duration,
+    /// How long LXD may take for each of its operations.
+    pub limits: OperationLimits,
+}
+
+/// How long LXD may take for each of its operations; what takes longer is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationLimits {
+    /// Making an instance: a first one unpacks the image.
+    pub create: Duration,
+    /// Starting it.
+    pub start: Duration,
+    /// Stopping it.
+    pub stop: Duration,
+    /// Deleting it.
+    pub delete: Duration,
+}
+
+impl Default for OperationLimits {
+    fn default() -> Self {
+        Self {
+            create: Duration::from_mins(3),
+            start: Duration::from_mins(1),
+            stop: Duration::from_mins(1),
+            delete: Duration::from_mins(2),
+        }
+    }
+}
+
+/// What the dispatcher decides by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// What all instance names begin with; the owner's mark on instances.
+    pub prefix: NamePrefix,
+    /// What instances are made from where an order does not say.
+    pub spec: Spec,
+    /// How long each part of a runner's life may take.
+    pub deadlines: Deadlines,
+    /// How often everything is looked at though nothing was heard.
+    pub sweep: Duration,
+    /// How many gone runners are remembered.
+    pub remembered: usize,
+    /// How many runners there may be at once; no limit without it.
+    pub max_runners: Option<usize>,
+}
+
+/// What executors need to know.
+#[derive(Debug, Clone)]
+pub(super) struct Workplace {
+    pub(super) client: Client,
+    pub(super) prefix: NamePrefix,
+    pub(super) user_data: Arc<str>,
+    pub(super) exec_limit: Duration,
+    pub(super) limits: OperationLimits,
+}

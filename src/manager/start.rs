@@ -1,0 +1,127 @@
+//! Builds the manager's parts and sets them going.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dispatcher::{Dispatcher, Memory};
+use super::executor::Executor;
+use super::kept_logs::KeptLogs;
+use super::options::Workplace;
+use super::watcher::Watches;
+use super::{LxdRunnerManager, ManagerOptions, View, sources};
+use crate::clock;
+use crate::guest::{UserData, user_data};
+use crate::lxd::EventHub;
+use crate::store::{Opened, Store, StoreError};
+
+/// How long tasks may take to notice that they are to end.
+const TASKS_END: Duration = Duration::from_secs(5);
+/// How many inputs may wait for the dispatcher; senders wait when there are more.
+const INPUTS: usize = 1024;
+
+/// Why the manager did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The user-data could not be written.
+    #[error("the user-data could not be written: {0}")]
+    UserData(String),
+}
+
+/// A manager that runs.
+#[derive(Debug)]
+pub struct Running {
+    tracker: TaskTracker,
+    dispatcher: JoinHandle<()>,
+    drain: CancellationToken,
+    stop: CancellationToken,
+    work: CancellationToken,
+    store: Arc<Store>,
+}
+
+/// Opens the store and sets the manager going. LXD need not answer yet.
+pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), StartError> {
+    let opened = Store::open_bounded(&options.state_dir, clock::now(), options.journal)?;
+    for one in &opened.set_aside {
+        tracing::error!("put aside: {one}");
+    }
+    let user_data = user_data::render(&UserData { runner: options.runner.clone() })
+        .map_err(|error| StartError::UserData(error.to_string()))?;
+    let tracker = TaskTracker::new();
+    let (stop, work) = (CancellationToken::new(), CancellationToken::new());
+    let drain = CancellationToken::new();
+    let hub = EventHub::start(&options.client, &tracker, work.clone());
+    let client = options.client.with_events(&hub);
+    let (inputs, received) = mpsc::channel(INPUTS);
+    let logs = KeptLogs::new(options.state_dir.join("logs"));
+    let place = Workplace {
+        client: client.clone(),
+        prefix: options.rules.prefix.clone(),
+        user_data: user_data.into(),
+        exec_limit: options.exec_limit,
+        limits: options.limits,
+    };
+    let executor = Executor::new(
+        place,
+        logs.clone(),
+        inputs.clone(),
+        tracker.clone(),
+        work.clone(),
+        options.parallel,
+    );
+    let watches = Watches::new(client, inputs.clone(), tracker.clone(), work.clone());
+    let follow = sources::follow(hub, options.rules.prefix.clone(), inputs.clone());
+    tracker.spawn(work.clone().run_until_cancelled_owned(follow));
+    let prefix = options.rules.prefix.clone();
+    let Opened { store, records, journal_head, .. } = opened;
+    let store = Arc::new(store);
+    let (view_sender, view) = watch::channel(Arc::new(View::default()));
+    let records: BTreeMap<_, _> =
+        records.into_iter().map(|record| (record.id().clone(), Arc::new(record))).collect();
+    let dispatcher = Dispatcher {
+        rules: options.rules,
+        records,
+        journal_head,
+        store: Arc::clone(&store),
+        executor,
+        watches,
+        inputs: received,
+        view: view_sender,
+        drain: drain.clone(),
+        stop: stop.clone(),
+        memory: Memory::default(),
+    };
+    let dispatcher = tracker.spawn(dispatcher.run());
+    tracker.close();
+    let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs };
+    Ok((handle, Running { tracker, dispatcher, drain, stop, work, store }))
+}
+
+impl Running {
+    /// Stops taking requests, gives actions that are under way `grace` to end, and closes the
+    /// store. Runners live on: a manager that starts again adopts them.
+    pub async fn stop(mut self, grace: Duration) -> Result<(), StoreError> {
+        self.drain.cancel();
+        if tokio::time::timeout(grace, &mut self.dispatcher).await.is_err() {
+            tracing::debug!("actions are left to the next manager");
+        }
+        self.stop.cancel();
+        self.work.cancel();
+        if tokio::time::timeout(TASKS_END, self.tracker.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+        match Arc::try_unwrap(self.store) {
+            Ok(store) => store.close(),
+            // A reader still holds it: everything that was committed is on disk all the same.
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Everything larm can decide to do, and what a record says is still to be done.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Handover, Phase, Record};
+
+/// Everything larm can decide to do to one runner. All are safe to repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Make the instance.
+    Create,
+    /// Start the instance.
+    Start,
+    /// Push the credential.
+    HandOver,
+    /// End the listener inside the guest: only if no job runs, or with `force` in any case.
+    Quiesce {
+        /// Whether a running job may be killed.
+        force: bool,
+    },
+    /// Read the guest's last report, and with `logs` keep its logs.
+    Collect {
+        /// Whether to keep the console log and the runner's own logs.
+        logs: bool,
+    },
+    /// Stop and delete the instance, and see that it is gone.
+    Remove,
+    /// Ask LXD for the instance's state.
+    Inspect,
+    /// Ask the guest for its health.
+    Probe,
+}
+
+impl Action {
+    /// Whether it only looks. Others change something, and a runner has one of them under way at
+    /// most.
+    pub fn is_query(self) -> bool {
+        matches!(self, Self::Inspect | Self::Probe)
+    }
+}
+
+/// What the record says is to be done next, if anything is.
+///
+/// It follows from the record alone, so that a manager that starts again goes on where the last
+/// one stopped.
+pub fn pending(record: &Record, now: Timestamp) -> Option<Action> {
+    if record.retry.as_ref().is_some_and(|retry| now < retry.at) {
+        return None;
+    }
+    match record.phase {
+        Phase::Planned | Phase::Gone => None,
+        Phase::Creating if record.made => Some(Action::Start),
+        Phase::Creating => Some(Action::Create),
+        Phase::Standby => removing(record).or_else(|| handing_over(record)),
+        Phase::Booting | Phase::Listening | Phase::Busy => removing(record),
+        Phase::Deleting if record.collected => Some(Action::Remove),
+        Phase::Finished | Phase::Failed | Phase::Deleting => Some(collect(record)),
+    }
+}
+
+/// Whether a watch is to be armed in the runner's guest.
+pub fn is_watched(record: &Record) -> bool {
+    matches!(record.phase, Phase::Booting | Phase::Standby | Phase::Listening | Phase::Busy)
+}
+
+fn removing(record: &Record) -> Option<Action> {
+    record.removal.as_ref().map(|removal| Action::Quiesce { force: removal.force })
+}
+
+fn handing_over(record: &Record) -> Option<Action> {
+    (record.handover == Handover::Pushing).then_some(Action::HandOver)
+}
+
+fn collect(record: &Record) -> Action {
+    let odd = record.exit_code.is_some_and(|code| code != 0);
+    Action::Collect { logs: record.failure.is_some() || odd }
+}

@@ -1,0 +1,75 @@
+//! Everything that can happen to a runner, as one closed enum.
+
+use jiff::SignedDuration;
+
+use super::{CloudRunnerState, GuestReport, ProbeReading};
+
+/// Everything that can happen to a runner.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// There is room for it: its instance may be made.
+    Admitted,
+    /// [`super::Action::Create`] succeeded, or the instance was there already; LXD took so long.
+    Created(SignedDuration),
+    /// [`super::Action::Create`] failed.
+    CreateFailed(Fault),
+    /// [`super::Action::Start`] succeeded, or the instance was running already; LXD took so long.
+    Started(SignedDuration),
+    /// [`super::Action::Start`] failed.
+    StartFailed(Fault),
+    /// LXD told the instance's state.
+    Seen(CloudRunnerState),
+    /// The guest told how far it has come.
+    Reported(Box<GuestReport>),
+    /// A probe was tried: its reading, or why it could not run.
+    Probed(Result<ProbeReading, String>),
+    /// Somebody gave a credential for it.
+    Claimed,
+    /// Its credential is not in memory, though it has not been handed over for certain.
+    CredentialLost,
+    /// [`super::Action::HandOver`] succeeded; LXD took so long.
+    HandedOver(SignedDuration),
+    /// [`super::Action::HandOver`] failed.
+    HandOverFailed(Fault),
+    /// Somebody wants it removed.
+    RemovalWanted {
+        /// Whether a running job may be killed.
+        force: bool,
+        /// Why, in plain words.
+        reason: String,
+    },
+    /// [`super::Action::Quiesce`] ended.
+    Quiesced(Quiesced),
+    /// [`super::Action::Collect`] ended; with the guest's last report, if there was one to be had.
+    Collected(Option<Box<GuestReport>>),
+    /// [`super::Action::Collect`] could not be tried, because LXD did not answer.
+    CollectFailed(Fault),
+    /// [`super::Action::Remove`] succeeded: the instance was looked for and is not there.
+    Removed,
+    /// [`super::Action::Remove`] failed.
+    RemoveFailed(Fault),
+    /// Time has passed.
+    Due,
+    /// The slow sweep came by.
+    Swept,
+}
+
+/// Why an action failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Whether it is worth repeating: LXD did not answer, or was too busy.
+    pub transient: bool,
+    /// LXD's words.
+    pub message: String,
+}
+
+/// How ending the listener went, as decided inside the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Quiesced {
+    /// No job runs, and none can be taken any more.
+    Stopped,
+    /// A job runs, and goes on.
+    Busy,
+    /// The guest could not be asked.
+    Unreachable(String),
+}

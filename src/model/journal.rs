@@ -1,0 +1,46 @@
+//! What happened to each runner, for people and for `larm events`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{InstanceName, Phase, RunnerMetrics};
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Its place: grows by one with each entry.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The runner it is about.
+    pub runner: InstanceName,
+    /// What happened.
+    pub what: JournalKind,
+}
+
+/// What happened to a runner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum JournalKind {
+    /// It entered a phase.
+    Phase {
+        /// The new phase.
+        phase: Phase,
+        /// The one before.
+        from: Option<Phase>,
+        /// Why, where there is more to say than the phase itself.
+        reason: Option<String>,
+        /// When the guest entered it by its own clock, where the guest told.
+        guest_at: Option<Timestamp>,
+    },
+    /// Its metrics are complete. Written once per runner.
+    Metrics {
+        /// What it left behind.
+        metrics: RunnerMetrics,
+    },
+    /// Something that did not change its phase.
+    Note {
+        /// In plain words.
+        text: String,
+    },
+}

@@ -1,0 +1,48 @@
+//! The vocabulary, and every decision about a runner. Pure: no I/O, no clock, no randomness.
+//!
+//! The life of a runner, as [`Phase`]:
+//!
+//! ```text
+//! Planned -> Creating -> Booting -> Standby -> Listening -> Busy -> Finished -+
+//!               |           |          |           |          |               |
+//!               +-----------+----------+-> Failed <+----------+               |
+//!                                            |                                |
+//!                                            +---------> Deleting <-----------+
+//!                                                            |
+//!                                                           Gone
+//! ```
+//!
+//! Arrows that jump forward over phases exist too: a guest may be seen only after it has moved on
+//! twice. No arrow leads back.
+
+mod action;
+mod deadline;
+mod event;
+mod github;
+mod guest;
+mod health;
+mod instance;
+mod journal;
+mod metrics;
+mod name;
+mod record;
+mod recover;
+mod service;
+mod step;
+
+pub use action::{Action, is_watched, pending};
+pub use deadline::Deadlines;
+pub use event::{Event, Fault, Quiesced};
+pub use github::{GitHubPath, GitHubPathError, GitHubRunnerConfig};
+pub use guest::{CloudInitReading, CloudInitStatus, Found, GuestPhase, GuestReport, ProbeReading};
+pub use health::{Health, HealthState, UnhealthyReason, Vitals, judge};
+pub use instance::{CloudRunnerInstance, CloudRunnerState, InstanceType};
+pub use journal::{JournalEntry, JournalKind};
+pub use metrics::{PostJobMetrics, PostJobStatus, PreJobMetrics, RunnerMetrics, StatusInfo};
+pub use name::{InstanceName, NameError, NamePrefix, RunnerId};
+pub use record::{Failure, Handover, Kept, Marks, Phase, PhaseError, Record, Removal, Retry, Spec};
+pub use recover::{Observed, Recovery, recover};
+pub use service::{
+    ProxyConfig, RepoPolicyComplianceConfig, SshDebugConnection, SupportServiceConfig,
+};
+pub use step::{Refused, Step, next_due, step};

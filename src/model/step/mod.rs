@@ -1,0 +1,124 @@
+//! One event met by one runner: `(record, event, now) -> what the record becomes`.
+//!
+//! A step never acts. What is to be done afterwards follows from the new record
+//! ([`super::pending`]), but for questions ([`Step::asks`]), which need no record because an
+//! answer that was lost is asked for again by the next sweep.
+
+mod draft;
+mod ending;
+mod guest;
+mod health;
+mod instance;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Action, Deadlines, Event, Fault, Handover, JournalKind, Phase, Record};
+use draft::Draft;
+
+pub use draft::next_due;
+
+/// What a record becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The record afterwards; equal to the one before if nothing changed.
+    pub record: Record,
+    /// What goes into the journal with it.
+    pub journal: Vec<JournalKind>,
+    /// What is to be looked up.
+    pub asks: Vec<Action>,
+}
+
+/// Why an event was refused. The record stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It runs a job.
+    #[error("it is busy with a job")]
+    Busy,
+    /// It has a credential already, or can take none any more.
+    #[error("it takes no credential")]
+    NotStandby,
+}
+
+/// Meets one event. An event that says nothing new changes nothing.
+pub fn step(
+    record: &Record,
+    event: &Event,
+    deadlines: &Deadlines,
+    now: Timestamp,
+) -> Result<Step, Refused> {
+    let mut draft = Draft::new(record.clone(), deadlines, now);
+    match event {
+        Event::Admitted => draft.admitted(),
+        Event::Created(took) => draft.created(*took),
+        Event::Started(took) => draft.start_done(*took),
+        Event::CreateFailed(fault) | Event::StartFailed(fault) => draft.creation_failed(fault),
+        Event::Seen(state) => draft.seen(*state),
+        Event::Reported(report) => draft.reported(report),
+        Event::Probed(probe) => draft.probed(probe),
+        Event::Claimed => draft.claimed()?,
+        Event::CredentialLost => draft.credential_lost(),
+        Event::HandedOver(took) => draft.handed_over(*took),
+        Event::HandOverFailed(fault) => draft.hand_over_failed(fault),
+        Event::RemovalWanted { force, reason } => draft.removal_wanted(*force, reason)?,
+        Event::Quiesced(outcome) => draft.quiesced(outcome),
+        Event::Collected(report) => draft.collected(report.as_deref()),
+        Event::CollectFailed(fault) | Event::RemoveFailed(fault) => draft.ending_failed(fault),
+        Event::Removed => draft.removed(),
+        Event::Due => draft.due(),
+        Event::Swept => draft.swept(),
+    }
+    Ok(draft.finish())
+}
+
+impl Draft<'_> {
+    fn claimed(&mut self) -> Result<(), Refused> {
+        let open = self.record.phase <= Phase::Standby && self.record.removal.is_none();
+        if !open || self.record.handover != Handover::None {
+            return Err(Refused::NotStandby);
+        }
+        self.record.handover = Handover::Wanted;
+        self.begin_hand_over();
+        Ok(())
+    }
+
+    /// From here on the credential may be in the guest, whatever becomes of the push.
+    fn begin_hand_over(&mut self) {
+        if self.record.phase == Phase::Standby && self.record.handover == Handover::Wanted {
+            self.record.handover = Handover::Pushing;
+        }
+    }
+
+    fn handed_over(&mut self, took: SignedDuration) {
+        if self.record.handover == Handover::Pushing {
+            self.lxd_worked(took);
+            self.record.handover = Handover::Pushed;
+            self.record.handed_over_at = Some(self.now);
+            self.record.retry = None;
+        }
+    }
+
+    fn hand_over_failed(&mut self, fault: &Fault) {
+        if self.record.phase != Phase::Standby || self.record.handover != Handover::Pushing {
+            return;
+        }
+        if fault.transient && !self.deadline_passed(Phase::Standby) {
+            self.retry_after(&fault.message);
+        } else {
+            self.give_up(&format!("the credential could not be handed over: {}", fault.message));
+        }
+    }
+
+    fn credential_lost(&mut self) {
+        if self.record.phase > Phase::Standby {
+            return;
+        }
+        if self.record.handover == Handover::Wanted {
+            self.fail("its credential was lost when the manager ended");
+        }
+        // The guest may have it: the deadline for listening decides.
+        self.handed_over(SignedDuration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Proves that a host can run jobs, without a GitHub account: a stand-in for GitHub on the
+//! bridge's address gives jobs to runners in real instances, and everything is counted
+//! afterwards.
+
+pub mod standin;
+mod summary;
+mod timeline;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::guest::Credential;
+use crate::lxd::{self, Client};
+use crate::manager::{
+    CloudRunnerManager, CreateOrder, JournalQuery, LxdRunnerManager, ManagerError, ManagerOptions,
+    OperationLimits, Rules, Running, StartError, start,
+};
+use crate::model::{Deadlines, InstanceName, NamePrefix, Phase, RunnerId, Spec};
+use standin::{JobSpec, StandIn};
+use timeline::Timeline;
+
+pub use summary::{Figures, JobOutcome, Summary};
+pub use timeline::Moment;
+
+/// How long the manager may take to end what is under way.
+const GRACE: Duration = Duration::from_secs(10);
+const LABEL: &str = "larm-smoke";
+
+/// What a smoke run needs.
+#[derive(Debug, Clone)]
+pub struct SmokeOptions {
+    /// The client of the LXD to prove.
+    pub client: Client,
+    /// What instances are made from.
+    pub spec: Spec,
+    /// How long each part of a runner's life may take.
+    pub deadlines: Deadlines,
+    /// How many actions on instances run at once.
+    pub parallel: usize,
+    /// How many jobs are run, each by a runner of its own.
+    pub jobs: usize,
+    /// How long each job takes.
+    pub duration: Duration,
+    /// How long the whole run may take.
+    pub limit: Duration,
+    /// An empty folder for the manager's state, and for logs of what failed.
+    pub state_dir: PathBuf,
+}
+
+/// Why a smoke run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SmokeError {
+    /// LXD refused.
+    #[error(transparent)]
+    Lxd(#[from] lxd::Error),
+    /// The instances' network has no address for guests to reach the host at.
+    #[error("the profiles {0:?} have no network with an IPv4 address on the host")]
+    NoBridge(Vec<String>),
+    /// The stand-in for GitHub could not listen.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The manager did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The manager refused.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+}
+
+impl SmokeError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Lxd(error) => error.hint().map(str::to_owned),
+            Self::NoBridge(_) => Some("run `larm setup` to make a bridge and a profile".to_owned()),
+            Self::Start(StartError::Store(error)) => error.hint(),
+            Self::Manager(error) => error.hint(),
+            Self::Listen { .. } | Self::Start(StartError::UserData(_)) => None,
+        }
+    }
+}
+
+/// Runs jobs, tells each moment as it comes, and sums up. Ends early, and cleans up all the same,
+/// when `interrupted` resolves.
+pub async fn run(
+    options: SmokeOptions,
+    tell: impl FnMut(Moment),
+    interrupted: impl Future<Output = ()>,
+) -> Result<Summary, SmokeError> {
+    let tasks = TaskTracker::new();
+    let github = serve_github(&options, &tasks).await?;
+    let (manager, running) = start_manager(&options, &github)?;
+    let stage = Stage { options: &options, github: &github, manager: &manager };
+    let (timeline, interrupted) = stage.play(tell, interrupted).await?;
+    let summary = summary::sum_up(&stage, &timeline, interrupted).await;
+    finish(running, github, tasks).await;
+    summary
+}
+
+async fn finish(running: Running, github: StandIn, tasks: TaskTracker) {
+    if let Err(error) = running.stop(GRACE).await {
+        tracing::warn!(%error, "the store was not closed");
+    }
+    github.stop();
+    tasks.close();
+    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+        tracing::warn!("the stand-in for GitHub did not end in time");
+    }
+}
+
+struct Stage<'a> {
+    options: &'a SmokeOptions,
+    github: &'a StandIn,
+    manager: &'a LxdRunnerManager,
+}
+
+impl Stage<'_> {
+    /// Plays all runners' lives; `true` if it was interrupted or ran out of time.
+    async fn play(
+        &self,
+        mut tell: impl FnMut(Moment),
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<(Timeline, bool), SmokeError> {
+        let mut timeline = Timeline::new(clock::now());
+        let mut told = 0;
+        let mut views = self.manager.subscribe();
+        let orders: Vec<_> = (0..self.options.jobs).map(|n| self.order(n)).collect();
+        let lives = async {
+            let made = futures_util::future::join_all(orders).await;
+            let ids: Vec<RunnerId> = made.into_iter().flatten().collect();
+            futures_util::future::join_all(ids.iter().map(|id| self.until_gone(id))).await;
+        };
+        let early = async {
+            tokio::select! {
+                () = interrupted => {}
+                () = tokio::time::sleep(self.options.limit) => {}
+            }
+        };
+        tokio::pin!(lives, early);
+        let was_early = loop {
+            self.tell_news(&mut told, &mut timeline, &mut tell).await?;
+            tokio::select! {
+                () = &mut lives => break false,
+                () = &mut early => break true,
+                changed = views.changed() => changed.map_err(|_| ManagerError::Stopping)?,
+            }
+        };
+        if was_early {
+            self.manager.flush_runners(None, true).await?;
+        }
+        self.tell_news(&mut told, &mut timeline, &mut tell).await?;
+        Ok((timeline, was_early))
+    }
+
+    async fn order(&self, n: usize) -> Option<RunnerId> {
+        let name = self.manager.new_name();
+        let text = name.to_string();
+        self.github.queue_job(JobSpec::new(
+            &format!("smoke-{}", n + 1),
+            &[LABEL],
+            self.options.duration,
+        ));
+        let jit = self.github.jit_config(&text, &[LABEL]).ok()?;
+        let credential = Some(Credential::Jit(jit));
+        let order = CreateOrder { name: Some(name), credential, spec: None };
+        let made = self.manager.create(order).await;
+        made.inspect_err(|error| tracing::error!(%error, "a runner was not made")).ok()
+    }
+
+    async fn until_gone(&self, id: &RunnerId) {
+        let gone = self.manager.wait_for(id, Phase::Gone, self.options.limit).await;
+        if let Err(error) = gone {
+            tracing::error!(%error, "a runner is not gone");
+        }
+    }
+
+    async fn tell_news(
+        &self,
+        told: &mut u64,
+        timeline: &mut Timeline,
+        tell: &mut impl FnMut(Moment),
+    ) -> Result<(), SmokeError> {
+        while *told < self.manager.view().journal_head {
+            let query = JournalQuery { after: *told, limit: 500, ..JournalQuery::default() };
+            for entry in self.manager.journal(query).await? {
+                *told = (*told).max(entry.seq);
+                if let Some(moment) = timeline.take(&entry) {
+                    tell(moment);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Instances of this run that are still in LXD.
+    async fn leftovers(&self) -> Result<Vec<InstanceName>, lxd::Error> {
+        let all = self.options.client.instances().await?;
+        let names = all.iter().filter_map(|one| one.name.parse::<InstanceName>().ok());
+        Ok(names.filter(|name| name.prefix() == self.manager.name_prefix()).collect())
+    }
+}
+
+async fn serve_github(options: &SmokeOptions, tasks: &TaskTracker) -> Result<StandIn, SmokeError> {
+    let address =
+        SocketAddr::new(bridge_address(&options.client, &options.spec.profiles).await?, 0);
+    let wrong = |source| SmokeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    let bound = listener.local_addr().map_err(wrong)?;
+    let github = StandIn::new(&format!("http://{bound}")).map_err(wrong)?;
+    let server = github.clone();
+    tasks.spawn(async move {
+        if let Err(error) = server.serve(listener).await {
+            tracing::error!(%error, "the stand-in for GitHub ended");
+        }
+    });
+    Ok(github)
+}
+
+/// The host's address on the network that the profiles give to instances.
+pub async fn bridge_address(client: &Client, profiles: &[String]) -> Result<IpAddr, SmokeError> {
+    for profile in profiles.iter().rev() {
+        let Some(profile) = client.profile(profile).await? else { continue };
+        for device in profile.devices.values() {
+            let bridge = device.get("network").or_else(|| device.get("parent"));
+            let Some(bridge) = bridge else { continue };
+            let Some(network) = client.network(bridge).await? else { continue };
+            let address = network.config.get("ipv4.address").and_then(|one| one.split('/').next());
+            if let Some(address) = address.and_then(|one| one.parse().ok()) {
+                return Ok(address);
+            }
+        }
+    }
+    Err(SmokeError::NoBridge(profiles.to_vec()))
+}
+
+fn start_manager(
+    options: &SmokeOptions,
+    github: &StandIn,
+) -> Result<(LxdRunnerManager, Running), SmokeError> {
+    let bits = uuid::Uuid::new_v4().as_u64_pair().0 & 0xffff;
+    let prefix: NamePrefix = format!("smoke-{bits:04x}")
+        .parse()
+        .map_err(|error: crate::model::NameError| StartError::UserData(error.to_string()))?;
+    let rules = Rules {
+        prefix,
+        spec: options.spec.clone(),
+        deadlines: options.deadlines.clone(),
+        sweep: Duration::from_mins(1),
+        remembered: options.jobs.saturating_mul(2),
+        max_runners: None,
+    };
+    let (manager, running) = start(ManagerOptions {
+        rules,
+        client: options.client.clone(),
+        runner: github.runner_source(),
+        state_dir: options.state_dir.clone(),
+        journal: crate::store::JOURNAL_BOUND,
+        parallel: options.parallel,
+        exec_limit: Duration::from_secs(30),
+        limits: OperationLimits::default(),
+    })?;
+    Ok((manager, running))
+}

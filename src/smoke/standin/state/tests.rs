@@ -1,0 +1,82 @@
+//! The rules of jobs and runners.
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn job(labels: &[&str]) -> JobSpec {
+    JobSpec::new("build", labels, Duration::from_millis(1500))
+}
+
+fn runner(state: &mut State, name: &str, labels: &[&str]) -> u64 {
+    let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+    state.register(name, labels, false, at(0)).unwrap().0
+}
+
+#[test]
+fn a_job_goes_to_a_runner_with_its_labels_and_runs_once() {
+    let mut state = State::default();
+    let id = state.queue_job(job(&["Linux", "big"]), at(0));
+    let small = runner(&mut state, "small", &["linux"]);
+    let big = runner(&mut state, "big", &["linux", "BIG", "x64"]);
+    assert_eq!(state.next_job(small, at(1)), Ok(None));
+    assert_eq!(state.next_job(big, at(1)), Ok(Some(id)));
+    // An answer that was lost is given again, to the same runner only.
+    assert_eq!(state.next_job(big, at(2)), Ok(Some(id)));
+    for _ in 0..2 {
+        state.started(big, id, "attempt", at(3)).unwrap();
+    }
+    assert_eq!(state.remove_runner(big, at(3)), Err(Refused::Busy));
+    state.finished(big, id, true, at(4)).unwrap();
+    let record = state.jobs().remove(0);
+    assert_eq!((record.state, record.runs), (JobState::Succeeded, 1));
+    assert_eq!((record.started, record.finished), (Some(at(3)), Some(at(4))));
+    assert_eq!(state.runners().len(), 1);
+    assert_eq!(state.next_job(big, at(5)), Err(Refused::NotFound));
+}
+
+#[test]
+fn a_job_that_is_not_started_goes_back_to_the_queue() {
+    let mut state = State::default();
+    let id = state.queue_job(job(&[]), at(0));
+    let first = runner(&mut state, "first", &[]);
+    let second = runner(&mut state, "second", &[]);
+    assert_eq!(state.next_job(first, at(0)), Ok(Some(id)));
+    assert_eq!(state.next_job(second, at(10)), Ok(None));
+    assert_eq!(state.next_job(second, at(16)), Ok(Some(id)));
+    assert!(state.runners().iter().all(|runner| runner.busy == (runner.id == second)));
+    state.remove_runner(second, at(17)).unwrap();
+    assert_eq!(state.next_job(first, at(17)), Ok(Some(id)));
+}
+
+#[test]
+fn two_workers_are_two_runs() {
+    let mut state = State::default();
+    let id = state.queue_job(job(&[]), at(0));
+    let only = runner(&mut state, "only", &[]);
+    state.next_job(only, at(0)).unwrap();
+    state.started(only, id, "a", at(1)).unwrap();
+    state.started(only, id, "b", at(2)).unwrap();
+    assert_eq!(state.jobs()[0].runs, 2);
+}
+
+#[test]
+fn names_are_taken_once_unless_replaced() {
+    let mut state = State::default();
+    runner(&mut state, "a", &[]);
+    assert_eq!(state.register("a", vec![], false, at(0)).unwrap_err(), Refused::NameTaken);
+    assert!(state.register("a", vec![], true, at(0)).is_ok());
+    state.faults.refuse_registration = true;
+    assert_eq!(state.register("b", vec![], false, at(0)).unwrap_err(), Refused::Registration);
+}
+
+#[test]
+fn a_job_is_told_in_lines() {
+    let mut state = State::default();
+    let id = state.queue_job(JobSpec { steps: vec!["true\n".to_owned()], ..job(&[]) }, at(0));
+    let message = state.job_message(id).unwrap();
+    assert!(message.starts_with("id 1\nseconds 1.500\nname YnVpbGQ=\n"), "{message}");
+    assert!(message.ends_with("step dHJ1ZQo=\n"), "{message}");
+}

@@ -1,0 +1,141 @@
+//! The daemon without an LXD: it starts, answers, stops well, and starts again after a sudden end.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use insta::assert_snapshot;
+
+use crate::run::Place;
+
+/// How long the daemon may take to say something to systemd.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A daemon that runs, and what it tells systemd; killed when dropped.
+struct Daemon {
+    child: Child,
+    notify: UnixDatagram,
+}
+
+impl Daemon {
+    /// Starts one, and returns when it says that it is ready.
+    fn start(place: &Place) -> Self {
+        let socket = place.path("notify.sock");
+        drop(std::fs::remove_file(&socket));
+        let notify = UnixDatagram::bind(&socket).unwrap();
+        notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        let child = place
+            .command(&["serve", "-q"])
+            .env("NOTIFY_SOCKET", &socket)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let daemon = Self { child, notify };
+        daemon.until_told("READY=1");
+        daemon
+    }
+
+    fn until_told(&self, word: &str) {
+        let mut buffer = [0; 1024];
+        loop {
+            let length = self.notify.recv(&mut buffer).unwrap();
+            let told = String::from_utf8_lossy(buffer.get(..length).unwrap());
+            if told.lines().any(|line| line == word) {
+                return;
+            }
+        }
+    }
+
+    /// Sends SIGTERM and returns the exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.until_told("STOPPING=1");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn place() -> Place {
+    let place = Place::with_config("");
+    let state = place.path("state");
+    let config = format!("name_prefix = 'clitest'\nstate_dir = '{}'\n", state.display());
+    std::fs::write(place.path("larm.toml"), config).unwrap();
+    place
+}
+
+#[test]
+fn it_answers_and_stops_well() {
+    let place = place();
+    let daemon = Daemon::start(&place);
+    assert_snapshot!(place.run(&["runner", "list"]), @"
+    exit: 0
+    ----- stdout
+    NAME  PHASE  SINCE  HEALTH  STATE  AGE
+    ----- stderr
+    ");
+    assert_snapshot!(place.run(&["runner", "list", "--json"]), @"
+    exit: 0
+    ----- stdout
+    []
+    ----- stderr
+    ");
+    assert_snapshot!(place.run(&["runner", "show", "3f9c"]), @r#"
+    exit: 3
+    ----- stdout
+    ----- stderr
+    error: there is no runner "3f9c"
+
+    hint: `larm runner list` shows the runners there are
+    "#);
+    assert_snapshot!(place.run(&["runner", "list", "--state", "asleep"]), @"
+    exit: 2
+    ----- stdout
+    ----- stderr
+    error: state: unknown variant `asleep`, expected one of `created`, `active`, `deleted`, `error`, `stopped`, `unknown`, `unexpected`
+    ");
+    assert_snapshot!(place.run(&["events"]), @"
+    exit: 0
+    ----- stdout
+    ----- stderr
+    ");
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(!place.path("control.sock").exists());
+}
+
+#[test]
+fn a_second_one_is_refused() {
+    let place = place();
+    let daemon = Daemon::start(&place);
+    assert_snapshot!(place.run(&["serve"]), @"
+    exit: 1
+    ----- stdout
+    ----- stderr
+    error: another process listens on [DIR]/control.sock already
+
+    hint: `larm serve` runs already: `systemctl status larm`; or give another `control_socket`
+    ");
+    let refused = place.run(&["serve", "--control-socket", "other.sock"]);
+    let pid = format!("(pid {})", daemon.child.id());
+    assert!(refused.starts_with("exit: 1\n") && refused.contains(&pid), "{refused}");
+}
+
+#[test]
+fn it_starts_again_after_a_sudden_end() {
+    let place = place();
+    let mut daemon = Daemon::start(&place);
+    daemon.child.kill().unwrap();
+    daemon.child.wait().unwrap();
+    assert!(place.path("control.sock").exists(), "a sudden end leaves the socket behind");
+    assert!(place.run(&["runner", "list"]).starts_with("exit: 5\n"));
+    let daemon = Daemon::start(&place);
+    assert!(place.run(&["runner", "list"]).starts_with("exit: 0\n"));
+    assert_eq!(daemon.stop(), Some(0));
+}

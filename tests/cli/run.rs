@@ -1,0 +1,83 @@
+//! Runs the binary in a directory of its own, with nothing of the user's environment.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A place to run the binary in.
+pub(crate) struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { directory: TempDir::with_prefix("larm-cli-").unwrap() }
+    }
+
+    /// One with a configuration, which keeps everything inside.
+    pub(crate) fn with_config(text: &str) -> Self {
+        let place = Self::new();
+        std::fs::write(place.path("larm.toml"), text).unwrap();
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The binary with these arguments: it finds the configuration, and neither a daemon nor an LXD.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_larm"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("COLUMNS", "100")
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LARM_CONTROL_SOCKET", self.path("control.sock"))
+            .env("LARM_LXD_SOCKET", self.path("lxd.sock"))
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        if self.path("larm.toml").exists() {
+            command.env("LARM_CONFIG", self.path("larm.toml"));
+        }
+        command
+    }
+
+    /// Runs it; the exit code and both streams as one text, in which this place is `[DIR]`.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        self.shown(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs it with something on its standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> String {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        self.shown(&child.wait_with_output().unwrap())
+    }
+
+    fn shown(&self, output: &Output) -> String {
+        let directory = self.directory.path().to_str().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        format!(
+            "exit: {}\n----- stdout\n{}----- stderr\n{}",
+            output.status.code().map_or_else(|| "signal".to_owned(), |code| code.to_string()),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+        .replace(directory, "[DIR]")
+    }
+}
+
+/// Whether a directory holds a file of this name.
+pub(crate) fn holds(directory: &Path, name: &str) -> bool {
+    directory.join(name).is_file()
+}

@@ -1,0 +1,280 @@
+//! `larm serve` as a process: started, asked over its control API, killed.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use larm::http::types::{CreateRequest, Created, CredentialBody, DeleteRequest, Events, Runner};
+use larm::model::{
+    InstanceName, JournalEntry, JournalKind, Phase, PostJobStatus, RunnerId, RunnerMetrics,
+};
+use reqwest::{Method, RequestBuilder};
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixDatagram;
+use tokio::time::timeout;
+
+use crate::ground::{Ground, PATIENCE};
+
+/// `larm serve`, which runs. Killed when dropped.
+pub(crate) struct Larm {
+    child: Child,
+    directory: PathBuf,
+    api: reqwest::Client,
+}
+
+/// A runner's life as its journal tells it.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) phases: Vec<Phase>,
+    pub(crate) metrics: RunnerMetrics,
+}
+
+impl Larm {
+    /// Starts it, and returns when it says that it is ready.
+    pub(crate) async fn start(ground: &Ground) -> Self {
+        let directory = ground.directory.path().to_owned();
+        let socket = directory.join("notify.sock");
+        drop(std::fs::remove_file(&socket));
+        let notify = UnixDatagram::bind(&socket).unwrap();
+        let log = File::options().append(true).create(true).open(directory.join("log")).unwrap();
+        let mut command = command(&directory, &["serve"]);
+        command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(log);
+        let api = reqwest::Client::builder()
+            .unix_socket(directory.join("control.sock"))
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
+        let larm = Self { child: command.spawn().unwrap(), directory, api };
+        timeout(PATIENCE, ready(&notify)).await.unwrap().unwrap();
+        larm
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    /// The command line, in this daemon's directory.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        command(&self.directory, arguments).output().unwrap()
+    }
+
+    /// Orders a runner; a standby without a credential. Answered when LXD has made it.
+    pub(crate) async fn create(&self, credential: Option<SecretString>) -> RunnerId {
+        let answer = self.order(credential).send().await.unwrap();
+        answer.error_for_status().unwrap().json::<Created>().await.unwrap().id
+    }
+
+    /// Orders a runner, and returns when its record is written.
+    pub(crate) async fn begin(&self, credential: Option<SecretString>) -> RunnerId {
+        let known = self.events(0, None).await.next;
+        let order = self.order(credential);
+        let noted = self.news(known, |entry| {
+            matches!(entry.what, JournalKind::Phase { phase: Phase::Planned, .. })
+        });
+        // The answer comes only when the instance is made, if nobody is killed before that.
+        let told = async {
+            drop(order.send().await);
+            std::future::pending::<JournalEntry>().await
+        };
+        let entry = tokio::select! {
+            entry = noted => entry,
+            never = told => never,
+        };
+        entry.runner.id().clone()
+    }
+
+    fn order(&self, credential: Option<SecretString>) -> RequestBuilder {
+        let credential = credential.map(CredentialBody::JitConfig);
+        let order = CreateRequest { credential, ..CreateRequest::default() };
+        self.request(Method::POST, "runners").json(&order)
+    }
+
+    /// Gives a standby its credential; answered when that is written down.
+    pub(crate) async fn give(&self, id: &RunnerId, credential: SecretString) {
+        let body = CredentialBody::JitConfig(credential);
+        let request = self.request(Method::POST, &format!("runners/{id}/credential")).json(&body);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Orders a removal and waits until it has begun.
+    pub(crate) async fn begin_removal(&self, id: &RunnerId) {
+        let path = format!("runners/{id}");
+        let order = self.request(Method::DELETE, &path).json(&DeleteRequest::default());
+        let begun = async {
+            loop {
+                let runner: Runner = self.ask(self.request(Method::GET, &path)).await;
+                if runner.removal.is_some() || runner.phase > Phase::Busy {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = begun => {}
+            answer = order.send() => { answer.unwrap().error_for_status().unwrap(); }
+        }
+    }
+
+    pub(crate) async fn runner(&self, id: &RunnerId) -> Runner {
+        self.ask(self.request(Method::GET, &format!("runners/{id}"))).await
+    }
+
+    /// Waits until a runner has come to `phase` or past it. One that fails before comes nowhere.
+    pub(crate) async fn until(&self, id: &RunnerId, phase: Phase) {
+        let entered = |entry: &JournalEntry| {
+            let ours = entry.runner.id() == id;
+            if let JournalKind::Phase { phase, .. } = entry.what {
+                Some(phase).filter(|_| ours)
+            } else {
+                None
+            }
+        };
+        let decided = |entry: &JournalEntry| entered(entry).is_some_and(|now| now >= phase);
+        let came = match timeout(PATIENCE, self.news(0, decided)).await {
+            Ok(entry) => entered(&entry).is_some_and(|now| now <= Phase::Finished.max(phase)),
+            Err(_) => false,
+        };
+        assert!(came, "{id} does not come to {phase}: {:#?}", self.runner(id).await);
+    }
+
+    /// Waits until the journal has an entry after `seq` that is `wanted`.
+    pub(crate) async fn news(
+        &self,
+        mut seq: u64,
+        wanted: impl Fn(&JournalEntry) -> bool,
+    ) -> JournalEntry {
+        loop {
+            let events = self.events(seq, Some(PATIENCE)).await;
+            seq = events.next;
+            if let Some(entry) = events.events.into_iter().find(|entry| wanted(entry)) {
+                return entry;
+            }
+        }
+    }
+
+    pub(crate) async fn events(&self, after: u64, wait: Option<Duration>) -> Events {
+        let wait = wait.unwrap_or_default().as_secs();
+        let path = format!("events?after={after}&limit=10000&wait={wait}");
+        self.ask(self.request(Method::GET, &path).timeout(PATIENCE * 2)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.api.request(method, format!("http://larm/1.0/{path}"))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> T {
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// A runner's life, once it is gone, from `larm events --json`: it went forwards only, and
+    /// its metrics were told exactly once.
+    pub(crate) async fn life(&self, id: &RunnerId) -> Life {
+        self.until(id, Phase::Gone).await;
+        let output =
+            self.run(&["events", "--json", "--lines", "10000", "--runner", &id.to_string()]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (mut phases, mut metrics) = (Vec::new(), Vec::new());
+        for line in text.lines() {
+            match serde_json::from_str::<JournalEntry>(line).unwrap().what {
+                JournalKind::Phase { phase, .. } => phases.push(phase),
+                JournalKind::Metrics { metrics: told } => metrics.push(told),
+                JournalKind::Note { .. } => {}
+            }
+        }
+        assert!(phases.is_sorted_by(|a, b| a < b), "not forwards only:\n{text}");
+        assert_eq!(phases.last(), Some(&Phase::Gone), "{text}");
+        assert_eq!(metrics.len(), 1, "not told exactly once:\n{text}");
+        Life { phases, metrics: metrics.remove(0) }
+    }
+
+    /// The end of a test: every runner is gone and LXD has nothing of them.
+    pub(crate) async fn end(self, ground: &Ground) {
+        let names = self.names().await;
+        for name in &names {
+            self.life(name.id()).await;
+        }
+        let left = ground.instances().await;
+        assert!(left.is_empty(), "left behind: {left:?}");
+        for job in ground.github.jobs() {
+            assert!(job.runs <= 1, "{job:?}");
+        }
+        assert_eq!(self.stop(), Some(0));
+    }
+
+    /// All runners there ever were.
+    pub(crate) async fn names(&self) -> Vec<InstanceName> {
+        let all = self.events(0, None).await.events.into_iter().map(|entry| entry.runner);
+        let mut names: Vec<_> = all.collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+impl Drop for Larm {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            eprintln!("== what larm said\n{log}");
+        }
+    }
+}
+
+impl Life {
+    /// Its job ran, and ended well.
+    pub(crate) fn expect_a_good_job(&self) {
+        assert!(self.metrics.pre_job.is_some(), "{self:?}");
+        let post_job = self.metrics.post_job.as_ref().unwrap();
+        assert_eq!(post_job.status, PostJobStatus::Normal, "{self:?}");
+        assert!(!self.phases.contains(&Phase::Failed), "{self:?}");
+    }
+
+    /// It failed before it could take a job.
+    pub(crate) fn expect_undone(&self) {
+        assert!(self.metrics.pre_job.is_none(), "{self:?}");
+        assert!(self.phases.contains(&Phase::Failed), "{self:?}");
+    }
+}
+
+/// The binary in this directory, with nothing of the user's environment.
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_larm"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LARM_CONFIG", directory.join("larm.toml"))
+        .current_dir(directory)
+        .stdin(Stdio::null());
+    command
+}
+
+async fn ready(notify: &UnixDatagram) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        let length = notify.recv(&mut buffer).await?;
+        let told = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
+        if told.lines().any(|line| line == "READY=1") {
+            return Ok(());
+        }
+    }
+}

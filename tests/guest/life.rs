@@ -1,0 +1,153 @@
+//! The good life: boot, bell, hand-over, job, hooks, end; with both kinds of credential.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use larm::guest::{Credential, command, handover, paths};
+use larm::model::{
+    CloudInitStatus, Found, GitHubRunnerConfig, GuestPhase, GuestReport, PostJobStatus,
+};
+use larm::smoke::standin::{JobSpec, JobState};
+use secrecy::ExposeSecret;
+
+use crate::support::{Guest, Host};
+
+/// Milliseconds from the guest's stamp of its phase until the watch's output was here. Container
+/// and host share their clock.
+fn lateness(report: &GuestReport, phase: GuestPhase) -> f64 {
+    let age = larm::clock::now().duration_since(*report.reached.get(&phase).unwrap());
+    println!("bell: {phase:?} heard {:.1} ms after it was reached", age.as_secs_f64() * 1e3);
+    age.as_secs_f64() * 1e3
+}
+
+fn seconds(report: &GuestReport, phase: GuestPhase) -> f64 {
+    report.reached.get(&phase).unwrap().as_duration().as_secs_f64()
+}
+
+/// Nothing that anybody could read later holds the secret.
+async fn assert_not_found_anywhere(guest: &Guest<'_>, secret: &str) {
+    let found = guest
+        .shell(&format!(
+            "(journalctl --no-pager; cat /proc/[0-9]*/cmdline; grep -rs . /run/larm /var/log \
+             /var/lib/cloud /etc /var/lib/larm) 2>/dev/null | grep -acF '{}'",
+            // Half of it, so that this command line does not find itself.
+            secret.split_at(secret.len() / 2).1
+        ))
+        .await;
+    // The command line of the search itself counts once for each shell that runs it.
+    let count: u32 = found.trim().parse().unwrap();
+    assert!(count <= 2, "the secret was found {count} times");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_life_with_a_just_in_time_configuration() {
+    let Some(host) = Host::find().await else { return };
+    // The watch is armed before the guest has its script.
+    let mut guest = host.boot().await;
+    let ready = guest.until(GuestPhase::Ready).await;
+    let booting = guest.probe().await;
+    assert_eq!(booting.cloud_init.status, CloudInitStatus::Running);
+    assert!(!booting.runner_started && !booting.runner_process);
+    assert!(ready.reached[&GuestPhase::Preparing] < ready.reached[&GuestPhase::Ready]);
+
+    let jit = host.github.jit_config(&guest.name(), &["linux"]).unwrap();
+    guest.give(&Credential::Jit(jit.clone())).await;
+    let mut bells = Vec::new();
+    let listening = guest.until(GuestPhase::Listening).await;
+    bells.push(lateness(&listening, GuestPhase::Listening));
+    let probe = guest.probe().await;
+    assert!(probe.runner_started && probe.runner_process);
+    let readable = guest.shell("ls /run/larm/handover; stat -c %a /run/larm/handover").await;
+    assert_eq!(readable, "700\n");
+
+    let mut job = JobSpec::new("build", &["Linux"], Duration::from_millis(500));
+    "say \"hi\" \\ € \u{1f980}\nand\tmore".clone_into(&mut job.workflow);
+    job.steps.push("test \"$GITHUB_ACTIONS\" = true && whoami".to_owned());
+    let id = host.github.queue_job(job.clone());
+    let busy = guest.until(GuestPhase::Busy).await;
+    bells.push(lateness(&busy, GuestPhase::Busy));
+    let finished = guest.until(GuestPhase::Finished).await;
+    bells.push(lateness(&finished, GuestPhase::Finished));
+    bells.sort_by(f64::total_cmp);
+    println!("bell: median {:.1} ms", bells[bells.len() / 2]);
+
+    assert_eq!(finished.exit_code, Some(0));
+    let pre_job = finished.pre_job.present().unwrap();
+    assert_eq!((&pre_job.workflow, &pre_job.repository), (&job.workflow, &job.repository));
+    assert_eq!((&*pre_job.workflow_run_id, &pre_job.event), ("1001", &job.event));
+    let post_job = finished.post_job.present().unwrap();
+    assert_eq!((post_job.status, post_job.status_info.clone()), (PostJobStatus::Normal, None));
+    assert!(seconds(&finished, GuestPhase::Listening) < pre_job.timestamp);
+    assert!(pre_job.timestamp < post_job.timestamp);
+    assert!(post_job.timestamp <= seconds(&finished, GuestPhase::Finished));
+
+    let record = host.github.jobs().into_iter().find(|record| record.id == id).unwrap();
+    assert_eq!((record.state, record.runs), (JobState::Succeeded, 1));
+    assert_eq!(record.runner, Some(guest.name()));
+    assert!(host.github.runners().is_empty());
+    let end = guest.probe_at_end().await;
+    assert_eq!(end.cloud_init.status, CloudInitStatus::Done);
+    assert!(end.runner_started && !end.runner_process);
+    assert_not_found_anywhere(&guest, jit.expose_secret()).await;
+    let logs = guest.exec(command::diagnostics()).await.text();
+    assert!(logs.contains("Running job: build") && logs.len() <= command::DIAGNOSTICS_CAP);
+
+    // A used runner takes no second credential.
+    guest.give(&Credential::Jit(jit)).await;
+    guest.shell("until [ ! -e /run/larm/handover/credential ]; do sleep 0.05; done").await;
+    assert_eq!(guest.report().await.unwrap(), finished);
+    drop(guest);
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_life_with_a_registration_token() {
+    let Some(host) = Host::find().await else { return };
+    let mut guest = host.boot().await;
+    guest.until(GuestPhase::Ready).await;
+    let token = host.github.registration_token();
+    let config = GitHubRunnerConfig {
+        github_path: "acme/web".parse().unwrap(),
+        labels: vec!["tokened".to_owned(), "x64".to_owned()],
+    };
+    let url = format!("{}/acme/web", host.github.url());
+    guest.give(&Credential::RegistrationToken { token: token.clone(), url, config }).await;
+    guest.until(GuestPhase::Listening).await;
+    let runner = host.github.runners().remove(0);
+    assert_eq!(runner.name, guest.name());
+    assert_eq!(runner.labels, ["self-hosted", "linux", "tokened", "x64"]);
+    assert_not_found_anywhere(&guest, token.expose_secret()).await;
+
+    // Removed from inside, as for a runner that is deleted while it is idle.
+    assert_eq!(guest.flush(false).await, command::FLUSHED);
+    let remove_token = handover::remove_token(&host.github.remove_token()).unwrap();
+    guest.push(paths::REMOVE_TOKEN, &remove_token).await;
+    let output = guest.exec(command::unregister()).await;
+    assert_eq!(output.code, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(host.github.runners().is_empty());
+    drop(guest);
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_data_is_valid_and_the_credential_may_come_in_parts() {
+    let Some(host) = Host::find().await else { return };
+    let mut guest = host.boot().await;
+    guest.until(GuestPhase::Ready).await;
+    let schema = "cloud-init query userdata > /tmp/u && cloud-init schema --config-file /tmp/u";
+    let said = guest.shell(&format!("{schema} 2>&1")).await;
+    assert!(said.contains("Valid"), "{said}");
+
+    let jit = host.github.jit_config(&guest.name(), &["linux"]).unwrap();
+    let bytes = handover::credential(&Credential::Jit(jit), &guest.name).unwrap();
+    let (first, _) = bytes.split_at(bytes.len() / 2);
+    guest.push(paths::CREDENTIAL, first).await;
+    guest.shell("sleep 0.3").await;
+    guest.push(paths::CREDENTIAL, &bytes).await;
+    let listening = guest.until(GuestPhase::Listening).await;
+    assert_eq!((listening.pre_job, listening.post_job), (Found::Absent, Found::Absent));
+    let marks: Vec<Timestamp> = listening.reached.into_values().collect();
+    assert!(marks.is_sorted() && marks.len() == 4);
+    drop(guest);
+    host.close().await;
+}

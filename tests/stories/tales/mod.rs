@@ -1,0 +1,10 @@
+//! The tales, one file a theme.
+
+pub mod hostile;
+pub mod life;
+pub mod many;
+pub mod quiet;
+pub mod removal;
+pub mod restart;
+pub mod statuses;
+pub mod trouble;
