@@ -160,6 +160,7 @@ fn script(verb: &str) -> bool {
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lxd"))
         .arg(verb)
         .env("LXD_DIR", home.join("lxd"))
+        .env("LARM_LXD_RESTART", "no")
         .env("LARM_LXD_LOG", home.join("log"))
         .output()
         .unwrap();
