@@ -15,7 +15,7 @@ impl Client {
     /// instance or nothing was kept. LXD keeps none of a virtual machine.
     ///
     /// While a container runs, LXD 5.0 hands out each line once: a second call has only what came
-    /// since the first. When it has stopped, all is there again.
+    /// since the first. What was not read before the container stopped can be read then.
     pub async fn console_log(&self, name: &str, cap: usize) -> Result<Option<Vec<u8>>, Error> {
         let what = format!("read the console log of instance {name}");
         let (subject, reply) =

@@ -142,7 +142,7 @@ impl Guest {
         let answers = async {
             loop {
                 let state = self.client.instance_state(&self.name).await.unwrap();
-                if state.is_some_and(|state| state.agent_answers()) {
+                if state.is_some_and(|state| state.agent_answers()) && self.has_mounted().await {
                     return;
                 }
                 sleep(Duration::from_millis(100)).await;
@@ -150,6 +150,12 @@ impl Guest {
         };
         let limit = if self.kind == Kind::Container { LIMIT } else { LIMIT * 10 };
         timeout(limit, answers).await.expect("the guest answers");
+    }
+
+    /// Exec works before the guest's init has mounted a file system over `/run`, which hides what
+    /// was written there before.
+    async fn has_mounted(&self) -> bool {
+        self.run(["test", "-d", "/run/systemd/system"]).await.is_ok_and(|ran| ran.code == 0)
     }
 
     /// Runs a script to its end.

@@ -17,9 +17,10 @@ pub(crate) async fn keep_the_console(environment: Environment) {
     }
     assert_eq!(guest.sh("echo marker-$((40+2)) > /dev/console").await.code, 0);
     timeout(LIMIT, says(&guest, "marker-42")).await.expect("the console says it");
+    assert_eq!(guest.sh("echo marker-$((40+3)) > /dev/console").await.code, 0);
     guest.change(StateChange::PULL_THE_PLUG).await.unwrap();
     let whole = client.console_log(name, 1 << 20).await.unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&whole).contains("marker-42"), "what was read stays kept");
+    assert!(String::from_utf8_lossy(&whole).contains("marker-43"), "what was not read is kept");
     let tail = client.console_log(name, 10).await.unwrap().unwrap();
     assert_eq!(tail, whole.split_at(whole.len().saturating_sub(10)).1);
 }

@@ -57,6 +57,8 @@ pub struct Instance {
     pub(super) files: Files,
     pub(super) logs: BTreeMap<String, Vec<u8>>,
     pub(super) console: Vec<u8>,
+    /// What of the console was read already.
+    pub(super) console_told: Vec<u8>,
     /// The programs that run, as far as anyone asks for them.
     pub(super) programs: Vec<&'static str>,
     pub(super) changed: watch::Sender<u64>,

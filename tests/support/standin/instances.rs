@@ -317,6 +317,7 @@ fn build(
         files: image.files.unwrap_or_else(Files::new),
         logs: BTreeMap::new(),
         console: Vec::new(),
+        console_told: Vec::new(),
         programs: Vec::new(),
         changed: watch::Sender::new(0),
     };

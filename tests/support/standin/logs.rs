@@ -10,7 +10,7 @@ use axum::http::{Method, Response};
 use serde_json::json;
 
 use super::answer::{Answer, Refusal, settle, sync};
-use super::instance::Instance;
+use super::instance::{Instance, Power};
 use super::world::{Key, World};
 use super::{Shape, project_of};
 
@@ -92,21 +92,34 @@ pub(super) async fn console(
 ) -> Answer {
     let key = (project_of(&query), name);
     let shown = world.with(|all| {
-        let one = all.instances.get(&key).ok_or_else(|| Refusal::missing("Instance"))?;
+        let one = all.instances.get_mut(&key).ok_or_else(|| Refusal::missing("Instance"))?;
         if one.is_vm() && world.options.shape == Shape::Lxd50 {
             return Err(Refusal::new(500, "Instance is not container type"));
         }
-        if one.boot == 0 {
-            let path = format!("/var/lib/lxd/logs/{}/console.log", key.1);
-            return Err(Refusal::new(500, format!("open {path}: no such file or directory")));
-        }
-        let said = String::from_utf8_lossy(&one.console);
-        Ok(format!("Welcome to a simulated guest!\n{said}{} login: \n", key.1))
+        let path = if one.power == Power::Stopped {
+            format!("/var/lib/lxd/logs/{}/console.log", key.1)
+        } else {
+            String::new()
+        };
+        read_console(one)
+            .ok_or_else(|| Refusal::new(500, format!("open {path}: no such file or directory")))
     });
     settle(shown.and_then(|text| match method {
         Method::DELETE => Ok(sync(&json!({}))),
-        _ => raw(text.into_bytes()),
+        _ => raw(text),
     }))
+}
+
+/// While a container runs each line is told once. When it has stopped, what was never told is all
+/// there is; where all was told, all of it is there.
+fn read_console(one: &mut Instance) -> Option<Vec<u8>> {
+    let new = std::mem::take(&mut one.console);
+    let stopped = one.power == Power::Stopped;
+    if !new.is_empty() {
+        one.console_told = if stopped { new.clone() } else { [&*one.console_told, &new].concat() };
+        return Some(new);
+    }
+    (stopped && !one.console_told.is_empty()).then(|| one.console_told.clone())
 }
 
 fn raw(bytes: Vec<u8>) -> Result<Answer, Refusal> {

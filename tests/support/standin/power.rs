@@ -120,6 +120,12 @@ impl World {
             instance.last_used = clock::now();
             instance.config.insert("volatile.last_state.power".into(), "RUNNING".into());
             instance.files.empty_tmpfs();
+            for path in ["/run/systemd", "/run/systemd/system"] {
+                instance.files.put(path, Node::directory());
+            }
+            instance.console =
+                format!("Welcome to a simulated guest!\n{} login: \n", key.1).into_bytes();
+            instance.console_told.clear();
             instance.files.put("/etc/hostname", Node::file(format!("{}\n", key.1)));
             instance.touch();
         });
