@@ -14,7 +14,8 @@ use crate::http::types::CleanupRequest;
 /// Delete unhealthy runners and whatever was left behind
 ///
 /// That is instances that no record knows, and records that no instance has, too. Healthy runners,
-/// and those whose health could not be found out, are kept.
+/// and those whose health could not be found out, are kept. Exit code 1 if something stays that
+/// should be gone.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A file with a remove token, to remove registrations from inside the guests; - for stdin

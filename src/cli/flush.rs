@@ -14,7 +14,8 @@ use crate::http::types::FlushRequest;
 /// Delete all idle runners, or with --busy all runners
 ///
 /// Idle are standbys and those that wait for a job. Whether a runner is idle is decided inside its
-/// guest, so that no job that has just begun is lost.
+/// guest, so that no job that has just begun is lost. Exit code 1 if a runner stays for another
+/// reason than its job.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm flush           delete what is idle; jobs go on\n  \

@@ -30,6 +30,10 @@ impl ApiError {
     pub(super) fn info(&self) -> &ErrorInfo {
         &self.0
     }
+
+    pub(super) fn into_info(self) -> ErrorInfo {
+        self.0
+    }
 }
 
 /// The HTTP status that fits a kind of failure.

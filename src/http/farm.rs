@@ -8,8 +8,8 @@ use axum::extract::State;
 use super::ControlApi;
 use super::error::ApiError;
 use super::input::Body;
-use super::types::{CleanupRequest, FlushRequest, Removed, ServerInfo};
-use crate::manager::CloudRunnerManager;
+use super::types::{CleanupRequest, FlushRequest, NotRemoved, Removed, ServerInfo};
+use crate::manager::{CloudRunnerManager, Removals};
 
 pub(super) async fn info(State(api): State<ControlApi>) -> Json<ServerInfo> {
     let view = api.manager.view();
@@ -31,14 +31,20 @@ pub(super) async fn flush(
     State(api): State<ControlApi>,
     Body(request): Body<FlushRequest>,
 ) -> Result<Json<Removed>, ApiError> {
-    let metrics = api.manager.flush_runners(request.remove_token, request.busy).await?;
-    Ok(Json(Removed { metrics }))
+    let removals = api.manager.flush(request.remove_token, request.busy).await?;
+    Ok(Json(removed(removals)))
 }
 
 pub(super) async fn cleanup(
     State(api): State<ControlApi>,
     Body(request): Body<CleanupRequest>,
 ) -> Result<Json<Removed>, ApiError> {
-    let metrics = api.manager.cleanup(request.remove_token).await?;
-    Ok(Json(Removed { metrics }))
+    let removals = api.manager.clean_up(request.remove_token).await?;
+    Ok(Json(removed(removals)))
+}
+
+fn removed(removals: Removals) -> Removed {
+    let Removals { metrics, orphans, not_removed } = removals;
+    let tell = |(name, error)| NotRemoved { name, error: ApiError::from(error).into_info() };
+    Removed { metrics, orphans, not_removed: not_removed.into_iter().map(tell).collect() }
 }

@@ -106,7 +106,7 @@ pub(super) async fn delete(
 ) -> Result<Json<Removed>, ApiError> {
     let id = find(&api.manager.view(), &id)?;
     let metrics = api.manager.delete_runner(&id, request.remove_token, request.force).await?;
-    Ok(Json(Removed { metrics: vec![metrics.ok_or_else(gone)?] }))
+    Ok(Json(Removed { metrics: vec![metrics.ok_or_else(gone)?], ..Removed::default() }))
 }
 
 pub(super) async fn give(

@@ -173,11 +173,26 @@ pub struct CleanupRequest {
     pub remove_token: Option<SecretString>,
 }
 
-/// What the removed runners left behind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What became of a request to remove runners.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Removed {
-    /// One entry for each removed runner.
+    /// What each removed runner left behind.
     pub metrics: Vec<RunnerMetrics>,
+    /// Instances that were removed though their runners were gone before.
+    #[serde(default)]
+    pub orphans: Vec<InstanceName>,
+    /// What is still there, and why.
+    #[serde(default)]
+    pub not_removed: Vec<NotRemoved>,
+}
+
+/// A runner or an instance that is still there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotRemoved {
+    /// Its name.
+    pub name: InstanceName,
+    /// Why it is still there.
+    pub error: ErrorInfo,
 }
 
 /// The logs that were kept of a runner.

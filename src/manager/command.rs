@@ -3,9 +3,11 @@
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
+use super::removal::Orphans;
 use super::{CreateOrder, ManagerError};
 use crate::guest::Credential;
-use crate::model::{Action, Event, Observed, RunnerId};
+use crate::lxd;
+use crate::model::{Action, Event, Fault, InstanceName, Observed, RunnerId};
 
 /// Where a request's answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
@@ -23,8 +25,10 @@ pub(super) enum Input {
     Compare,
     /// LXD has made an instance with this runner's name.
     Made(RunnerId),
-    /// LXD's list of our instances; `None` if LXD did not answer, with why.
-    Listed(Result<Vec<Observed>, String>),
+    /// LXD's list of our instances, or why there is none.
+    Listed(Result<Vec<Observed>, lxd::Error>),
+    /// What became of an instance whose runner was gone before.
+    OrphanEnded(InstanceName, Result<(), Fault>),
     /// Somebody asks for something.
     Command(Command),
 }
@@ -38,6 +42,7 @@ pub(super) enum Command {
     Give { id: RunnerId, credential: Credential, reply: Reply<()> },
     /// Remove a runner.
     Remove { id: RunnerId, force: bool, token: Option<SecretString>, reply: Reply<()> },
-    /// Compare with LXD's list, and probe every guest; answered when all probes are.
-    Sweep { token: Option<SecretString>, reply: Reply<()> },
+    /// Compare with LXD's list, and probe every guest; answered when all probes are, and when all
+    /// orphans are gone.
+    Sweep { token: Option<SecretString>, reply: Reply<Orphans> },
 }

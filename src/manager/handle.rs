@@ -1,6 +1,5 @@
 //! What others may ask of the manager.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +12,10 @@ use super::kept_logs::KeptLogs;
 use super::{CloudRunnerManager, ManagerError, View};
 use crate::guest::Credential;
 use crate::model::{
-    CloudRunnerInstance, CloudRunnerState, InstanceName, JournalEntry, Kept, NamePrefix, Phase,
-    Record, RunnerId, RunnerMetrics, Spec,
+    CloudRunnerInstance, CloudRunnerState, InstanceName, JournalEntry, NamePrefix, Phase, Record,
+    RunnerId, RunnerMetrics, Spec,
 };
 use crate::store::Store;
-
-/// How long a removal may take before its caller is told that it goes on without them.
-const REMOVAL_LIMIT: Duration = Duration::from_mins(5);
 
 /// The manager of runners on one LXD; cheap to clone.
 #[derive(Debug, Clone)]
@@ -133,7 +129,7 @@ impl LxdRunnerManager {
             .ok_or_else(|| ManagerError::NotFound(id.clone()))
     }
 
-    fn timed_out(&self, id: &RunnerId, limit: Duration) -> ManagerError {
+    pub(super) fn timed_out(&self, id: &RunnerId, limit: Duration) -> ManagerError {
         match self.record(id) {
             Err(gone) => gone,
             Ok(record) => ManagerError::TimedOut {
@@ -144,7 +140,10 @@ impl LxdRunnerManager {
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, ManagerError> {
         let (reply, answer) = oneshot::channel();
         let command = Input::Command(command(reply));
         self.inputs.send(command).await.map_err(|_| ManagerError::Stopping)?;
@@ -152,7 +151,7 @@ impl LxdRunnerManager {
     }
 
     /// Looks at a runner's record whenever it changes, until `decide` has seen enough.
-    async fn follow<T>(
+    pub(super) async fn follow<T>(
         &self,
         id: &RunnerId,
         decide: impl Fn(&Arc<Record>) -> Option<Result<T, ManagerError>>,
@@ -166,39 +165,6 @@ impl LxdRunnerManager {
             }
             view.changed().await.map_err(|_| ManagerError::Stopping)?;
         }
-    }
-
-    /// Waits for the end of a removal that was granted, or for its refusal.
-    async fn until_removed(&self, id: &RunnerId) -> Result<RunnerMetrics, ManagerError> {
-        let waited = tokio::time::timeout(REMOVAL_LIMIT, self.follow(id, removed));
-        match waited.await {
-            Ok(result) => result,
-            Err(_) => Err(self.timed_out(id, REMOVAL_LIMIT)),
-        }
-    }
-
-    /// Waits for several removals at once; the metrics of those that were removed.
-    async fn all_removed(&self, ids: impl IntoIterator<Item = RunnerId>) -> Vec<RunnerMetrics> {
-        let waits = ids.into_iter().map(|id| async move {
-            let result = self.until_removed(&id).await;
-            result.inspect_err(|error| tracing::info!(runner = %id, %error, "not removed")).ok()
-        });
-        futures_util::future::join_all(waits).await.into_iter().flatten().collect()
-    }
-
-    async fn want_removal(
-        &self,
-        id: &RunnerId,
-        token: Option<SecretString>,
-        force: bool,
-    ) -> Result<(), ManagerError> {
-        self.ask(|reply| Command::Remove { id: id.clone(), force, token, reply }).await
-    }
-
-    fn ids(&self, wanted: impl Fn(&Record) -> bool) -> BTreeSet<RunnerId> {
-        let view = self.view.borrow();
-        let found = view.runners.iter().filter(|(_, record)| wanted(record));
-        found.map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -223,21 +189,6 @@ fn arrived(record: &Arc<Record>, phase: Phase) -> Option<Result<Arc<Record>, Man
         None => format!("it is {} and was never {phase}", record.phase),
     };
     Some(Err(ManagerError::Failed { name: record.name.clone(), reason }))
-}
-
-fn removed(record: &Arc<Record>) -> Option<Result<RunnerMetrics, ManagerError>> {
-    if record.phase == Phase::Gone {
-        return Some(Ok(record.metrics.clone()));
-    }
-    if record.phase >= Phase::Finished || record.removal.is_some() {
-        return None;
-    }
-    let name = record.name.clone();
-    match record.kept.clone() {
-        Some(Kept::Busy) => Some(Err(ManagerError::Busy(name))),
-        Some(Kept::Unreachable(reason)) => Some(Err(ManagerError::BusyUnknown { name, reason })),
-        None => None,
-    }
 }
 
 impl CloudRunnerManager for LxdRunnerManager {
@@ -281,24 +232,13 @@ impl CloudRunnerManager for LxdRunnerManager {
         remove_token: Option<SecretString>,
         busy: bool,
     ) -> Result<Vec<RunnerMetrics>, ManagerError> {
-        let mut wanted = Vec::new();
-        for id in self.ids(|record| record.phase < Phase::Gone) {
-            match self.want_removal(&id, remove_token.clone(), busy).await {
-                Ok(()) => wanted.push(id),
-                Err(ManagerError::Stopping) => return Err(ManagerError::Stopping),
-                Err(error) => tracing::info!(runner = %id, %error, "not flushed"),
-            }
-        }
-        Ok(self.all_removed(wanted).await)
+        Ok(self.flush(remove_token, busy).await?.metrics)
     }
 
     async fn cleanup(
         &self,
         remove_token: Option<SecretString>,
     ) -> Result<Vec<RunnerMetrics>, ManagerError> {
-        let gone_before = self.ids(|record| record.phase == Phase::Gone);
-        self.ask(|reply| Command::Sweep { token: remove_token, reply }).await?;
-        let doomed = self.ids(|record| record.phase >= Phase::Finished || record.removal.is_some());
-        Ok(self.all_removed(doomed.difference(&gone_before).cloned()).await)
+        Ok(self.clean_up(remove_token).await?.metrics)
     }
 }

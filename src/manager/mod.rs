@@ -18,6 +18,7 @@ mod handle;
 mod kept_logs;
 mod keys;
 mod options;
+mod removal;
 mod sources;
 mod start;
 mod view;
@@ -33,6 +34,7 @@ use crate::model::{CloudRunnerInstance, CloudRunnerState, NamePrefix, RunnerId, 
 pub use error::ManagerError;
 pub use handle::{CreateOrder, JournalQuery, LogFile, LxdRunnerManager};
 pub use options::{ManagerOptions, OperationLimits, Rules};
+pub use removal::Removals;
 pub use start::{Running, StartError, start};
 pub use view::View;
 

@@ -43,6 +43,8 @@ macro_rules! everywhere {
                 many::two_hundred_live_through_every_fault,
                 quiet::idle_runners_cost_no_request,
                 life::a_hasty_guest_may_take_its_credential,
+                removal::cleanup_says_when_lxd_does_not_answer,
+                removal::cleanup_tells_of_instances_whose_runner_was_gone,
             }
         }
         mod standin_machines {
@@ -51,6 +53,8 @@ macro_rules! everywhere {
                 many::two_hundred_live_through_every_fault,
                 quiet::idle_runners_cost_no_request,
                 life::a_hasty_guest_may_take_its_credential,
+                removal::cleanup_says_when_lxd_does_not_answer,
+                removal::cleanup_tells_of_instances_whose_runner_was_gone,
             }
         }
         mod real_lxd {

@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
     }
     // What was deleted before a failure is told in any case: its metrics are nowhere else.
     if failed.is_none() || !metrics.is_empty() {
-        removed::print(context, &Removed { metrics })?;
+        removed::print(context, &Removed { metrics, ..Removed::default() })?;
     }
     failed.map_or(Ok(Outcome::Done), Err)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::requests::send;
+use super::sweeping::is_ending;
 use super::{Batch, Dispatcher};
 use crate::clock;
 use crate::manager::executor::Order;
@@ -28,7 +29,7 @@ impl Dispatcher {
         self.meet(id, event, now, batch);
         batch.kick.push(id.clone());
         for sweep in &mut self.memory.sweeps {
-            sweep.open.remove(&(id.clone(), action));
+            sweep.questions.remove(&(id.clone(), action));
         }
     }
 
@@ -60,12 +61,9 @@ impl Dispatcher {
         for (id, action) in batch.asks {
             self.ask(id, action);
         }
-        for name in batch.orphans {
-            self.executor.remove_orphan(name);
-        }
-        if batch.compare && !self.memory.listing {
-            self.memory.listing = true;
-            self.executor.list();
+        self.remove_orphans(batch.orphans);
+        if batch.compare {
+            self.begin_listing();
         }
         self.answer_sweeps();
     }
@@ -79,7 +77,7 @@ impl Dispatcher {
         if record.phase > Phase::Standby {
             self.memory.credentials.remove(id);
         }
-        if record.phase == Phase::Gone {
+        if self.memory.sweeps.is_empty() && !is_ending(record) {
             self.memory.remove_tokens.remove(id);
         }
         self.answer_creation(id, record);

@@ -10,6 +10,7 @@
 
 mod acting;
 mod requests;
+mod sweep;
 mod sweeping;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ use crate::model::{
 use crate::store::{Changes, Store};
 use acting::sleep_until;
 use requests::refusal;
+use sweep::Sweep;
 
 /// How many inputs one commit takes at most.
 const BATCH: usize = 256;
@@ -65,16 +67,20 @@ pub(super) struct Memory {
     due: BTreeMap<RunnerId, Timestamp>,
     creations: BTreeMap<RunnerId, Reply<RunnerId>>,
     sweeps: Vec<Sweep>,
-    listing: bool,
+    listing: Listing,
+    /// Orphans that are being removed.
+    orphans: BTreeSet<InstanceName>,
     lxd_trouble: Option<String>,
 }
 
-/// Somebody who waits for a sweep to end.
-#[derive(Debug)]
-struct Sweep {
-    listed: bool,
-    open: BTreeSet<(RunnerId, Action)>,
-    reply: Reply<()>,
+/// Whether LXD's list is being read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Listing {
+    #[default]
+    Idle,
+    UnderWay,
+    /// It is, and what it will say may be out of date already: it is read once more.
+    UnderWayAndAgain,
 }
 
 /// What a handful of inputs have changed.
@@ -144,6 +150,7 @@ impl Dispatcher {
             Input::Compare => batch.compare = true,
             Input::Made(id) => batch.compare |= self.nobody_waits_for(&id),
             Input::Listed(listed) => self.listed(listed, now, batch),
+            Input::OrphanEnded(name, result) => self.orphan_ended(&name, &result),
             // Who asked is told by the end of the reply's channel.
             Input::Command(_) if self.drain.is_cancelled() => {}
             Input::Command(command) => self.command(command, now, batch),

@@ -4,24 +4,39 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::requests::send;
-use super::{Batch, Dispatcher, Sweep};
+use super::{Batch, Dispatcher, Listing, Sweep};
+use crate::lxd;
+use crate::manager::ManagerError;
 use crate::manager::command::Reply;
+use crate::manager::removal::Orphans;
 use crate::model::{
-    Action, CloudRunnerState, Event, JournalKind, Observed, Phase, RunnerId, recover,
+    Action, CloudRunnerState, Event, Fault, InstanceName, JournalKind, Observed, Phase, Record,
+    RunnerId, recover,
 };
 
 impl Dispatcher {
-    pub(super) fn begin_sweep(&mut self, reply: Option<Reply<()>>, batch: &mut Batch) {
+    pub(super) fn begin_sweep(&mut self, reply: Option<Reply<Orphans>>, batch: &mut Batch) {
         batch.compare = true;
         self.forget_gone(batch);
         let live = self.records.values().filter(|record| record.is_live());
         let probes = live.map(|record| (record.id().clone(), Action::Probe));
-        let open: BTreeSet<_> = probes.collect();
-        batch.asks.extend(open.iter().cloned());
-        if let Some(reply) = reply {
-            self.memory.sweeps.push(Sweep { listed: false, open, reply });
-        }
+        let questions: BTreeSet<_> = probes.collect();
+        batch.asks.extend(questions.iter().cloned());
+        self.memory.sweeps.extend(reply.map(|reply| Sweep::new(questions, reply)));
+    }
+
+    /// Asks for LXD's list: anew if one is under way, which may be out of date by now.
+    pub(super) fn begin_listing(&mut self) {
+        self.memory.listing = match self.memory.listing {
+            Listing::Idle => {
+                for sweep in &mut self.memory.sweeps {
+                    sweep.list_is_asked_for();
+                }
+                self.executor.list();
+                Listing::UnderWay
+            }
+            Listing::UnderWay | Listing::UnderWayAndAgain => Listing::UnderWayAndAgain,
+        };
     }
 
     /// Gone runners are kept for a while for `show` and `logs`, the newest of them.
@@ -42,23 +57,54 @@ impl Dispatcher {
 
     pub(super) fn listed(
         &mut self,
-        listed: Result<Vec<Observed>, String>,
+        listed: Result<Vec<Observed>, lxd::Error>,
         now: Timestamp,
         batch: &mut Batch,
     ) {
-        self.memory.listing = false;
+        let again = self.memory.listing == Listing::UnderWayAndAgain;
+        self.memory.listing = Listing::Idle;
+        batch.compare |= again;
         match listed {
             Ok(observed) => {
                 batch.trouble_changed |= self.memory.lxd_trouble.take().is_some();
-                self.compare(&observed, now, batch);
+                let orphans = self.compare(&observed, now, batch);
+                for sweep in &mut self.memory.sweeps {
+                    sweep.list_is_read(&orphans);
+                }
+                batch.orphans.extend(orphans);
             }
-            Err(why) => {
-                tracing::warn!(%why, "LXD does not answer");
-                self.lxd_is_silent(&why, now, batch);
+            Err(error) => {
+                tracing::warn!(%error, "LXD does not answer");
+                self.lxd_is_silent(&error.to_string(), now, batch);
+                let hint = error.hint().map(str::to_owned);
+                let error = ManagerError::Lxd { message: error.to_string(), hint };
+                for sweep in &mut self.memory.sweeps {
+                    sweep.list_failed(&error);
+                }
             }
         }
+    }
+
+    pub(super) fn orphan_ended(&mut self, name: &InstanceName, result: &Result<(), Fault>) {
+        match result {
+            Ok(()) => tracing::info!(runner = %name, "orphan removed"),
+            // The next sweep finds it again.
+            Err(Fault { message, .. }) => {
+                tracing::warn!(runner = %name, error = %message, "orphan not removed");
+            }
+        }
+        self.memory.orphans.remove(name);
         for sweep in &mut self.memory.sweeps {
-            sweep.listed = true;
+            sweep.orphan_ended(name, result);
+        }
+    }
+
+    /// Begins to remove orphans, each once.
+    pub(super) fn remove_orphans(&mut self, orphans: Vec<InstanceName>) {
+        for name in orphans {
+            if self.memory.orphans.insert(name.clone()) {
+                self.executor.remove_orphan(name);
+            }
         }
     }
 
@@ -72,7 +118,13 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn compare(&mut self, observed: &[Observed], now: Timestamp, batch: &mut Batch) {
+    /// Brings records in line with LXD's list; returns the orphans in it.
+    fn compare(
+        &mut self,
+        observed: &[Observed],
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Vec<InstanceName> {
         let credentials = self.memory.credentials.keys().cloned().collect();
         let found = recover(&self.records, observed, &credentials, &self.rules.prefix, now);
         for record in found.adopted {
@@ -84,16 +136,33 @@ impl Dispatcher {
             self.meet(&id, &event, now, batch);
         }
         batch.asks.extend(found.asks);
-        batch.orphans.extend(found.orphans);
+        found.orphans
     }
 
     pub(super) fn answer_sweeps(&mut self) {
         let live = |id: &RunnerId| self.records.get(id).is_some_and(|one| one.is_live());
-        let over = |sweep: &Sweep| sweep.listed && !sweep.open.iter().any(|(id, _)| live(id));
-        let (done, open): (Vec<_>, Vec<_>) = self.memory.sweeps.drain(..).partition(over);
+        let (done, open): (Vec<_>, Vec<_>) =
+            self.memory.sweeps.drain(..).partition(|sweep| sweep.is_over(live));
         self.memory.sweeps = open;
+        if !done.is_empty() {
+            self.forget_spare_tokens();
+        }
         for sweep in done {
-            send(sweep.reply, Ok(()));
+            sweep.answer();
         }
     }
+
+    /// A sweep's remove token is kept for whoever it may remove; those who stay have no use for it.
+    fn forget_spare_tokens(&mut self) {
+        let Self { records, memory, .. } = self;
+        let ends = |id: &RunnerId| records.get(id).is_some_and(|one| is_ending(one));
+        if memory.sweeps.is_empty() {
+            memory.remove_tokens.retain(|id, _| ends(id));
+        }
+    }
+}
+
+/// Whether a runner is being removed, or has ended and is not gone yet.
+pub(super) fn is_ending(record: &Record) -> bool {
+    record.removal.is_some() || (record.phase >= Phase::Finished && record.phase < Phase::Gone)
 }

@@ -36,8 +36,8 @@ impl Executor {
     }
 
     /// All instances that carry our keys.
-    pub(super) async fn observe(&self) -> Result<Vec<Observed>, String> {
-        let all = self.place.client.instances().await.map_err(|error| error.to_string())?;
+    pub(super) async fn observe(&self) -> Result<Vec<Observed>, Error> {
+        let all = self.place.client.instances().await?;
         Ok(all.iter().filter_map(|instance| self.observed(instance)).collect())
     }
 

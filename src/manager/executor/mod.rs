@@ -81,18 +81,14 @@ impl Executor {
         self.spawn(async move { Input::Listed(this.observe().await) });
     }
 
-    /// Begins to remove an instance of ours whose runner was seen to be gone.
+    /// Begins to remove an instance of ours whose runner was seen to be gone; what becomes of it
+    /// comes as an input.
     pub(super) fn remove_orphan(&self, name: InstanceName) {
         let this = self.clone();
-        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            match this.try_remove_orphan(&name).await {
-                Ok(()) => tracing::info!(runner = %name, "orphan removed"),
-                // The next sweep finds it again.
-                Err(Fault { message, .. }) => {
-                    tracing::warn!(runner = %name, error = %message, "orphan not removed");
-                }
-            }
-        }));
+        self.spawn(async move {
+            let result = this.try_remove_orphan(&name).await;
+            Input::OrphanEnded(name, result)
+        });
     }
 
     /// LXD tells of an instance while it is still busy making it.

@@ -9,6 +9,7 @@ use larm::model::{Phase, RunnerId};
 use secrecy::SecretString;
 
 use crate::stage::{Lxd, PATIENCE, Place, Stage};
+use crate::support::standin::faults::FaultPlan;
 
 const LONG: Duration = Duration::from_secs(300);
 
@@ -45,8 +46,13 @@ pub async fn a_flush_takes_what_is_idle_then_what_is_busy(place: Place) {
     stage.reaches(&busy, Phase::Busy).await;
     stage.reaches(&idle, Phase::Listening).await;
     stage.reaches(&standby, Phase::Standby).await;
-    let flushed = stage.manager().flush_runners(None, false).await.unwrap();
-    let mut names: Vec<_> = flushed.iter().map(|one| one.runner_name.id().clone()).collect();
+    let flushed = stage.manager().flush(None, false).await.unwrap();
+    let [(_, ManagerError::Busy(kept))] = flushed.not_removed.as_slice() else {
+        panic!("{:?}", flushed.not_removed)
+    };
+    assert_eq!(kept.id(), &busy);
+    let mut names: Vec<_> =
+        flushed.metrics.iter().map(|one| one.runner_name.id().clone()).collect();
     let mut expected = vec![idle, standby];
     names.sort();
     expected.sort();
@@ -112,6 +118,36 @@ pub async fn cleanup_takes_orphans_and_leaves_strangers(place: Place) {
     stage.manager().delete_runner(&busy, None, true).await.unwrap().unwrap();
     let operation = stage.client.delete_instance(&stranger).await.unwrap();
     stage.client.wait(&operation, PATIENCE).await.unwrap();
+    stage.strike().await;
+}
+
+/// `cleanup` once said that nothing was to be done when nobody knew.
+pub async fn cleanup_says_when_lxd_does_not_answer(place: Place) {
+    let stage = Stage::set(place, |_| {}).await;
+    let Lxd::StandIn(lxd) = &stage.lxd else { panic!("only the stand-in is stopped here") };
+    lxd.stop_server().unwrap();
+    let told = stage.manager().clean_up(None).await;
+    assert!(matches!(&told, Err(ManagerError::Lxd { .. })), "{told:?}");
+    lxd.start_server().unwrap();
+    stage.strike().await;
+}
+
+/// An order of a manager that has ended, carried out late, and no event tells of it.
+pub async fn cleanup_tells_of_instances_whose_runner_was_gone(place: Place) {
+    let stage = Stage::set(place, |_| {}).await;
+    let Lxd::StandIn(lxd) = &stage.lxd else { panic!("only the stand-in loses events to order") };
+    let id = stage.idle_runner().await;
+    stage.manager().delete_runner(&id, None, false).await.unwrap().unwrap();
+    let name = stage.record(&id).name.clone();
+    lxd.faults().set(FaultPlan { dropped_lifecycle: 1000, ..FaultPlan::default() });
+    let prefix = stage.options.rules.prefix.to_string();
+    let keys = [("user.larm.manager", prefix.as_str()), ("user.larm.runner", id.as_str())];
+    make(&stage, &name.to_string(), &keys).await;
+    let removals = stage.manager().clean_up(None).await.unwrap();
+    assert_eq!(removals.orphans, std::slice::from_ref(&name));
+    assert!(removals.metrics.is_empty() && removals.not_removed.is_empty(), "{removals:?}");
+    assert!(!stage.is_there(&name).await);
+    lxd.faults().clear();
     stage.strike().await;
 }
 
