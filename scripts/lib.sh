@@ -73,20 +73,49 @@ api_has() { api GET "$1" >/dev/null 2>&1; }
 
 # Makes sure that cargo is there and new enough; Debian 12's own is too old.
 need_cargo() {
-  local wanted have
+  local wanted
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$HOME_DIR/Cargo.toml")
-  [ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ] && PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
-  # aws-lc and its like need a C compiler, and so does linking.
+  borrow_toolchain
+  PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+  # Some crates build C, and linking needs a compiler too.
   need_packages gcc libc6-dev
-  have=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
-  if ! newer_or_same "$have" "$wanted" && command -v rustup >/dev/null; then
-    say "rustup: Rust $wanted"
-    rustup toolchain install "$wanted" --profile minimal --component clippy,rustfmt >/dev/null
-    export RUSTUP_TOOLCHAIN=$wanted
-    have=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
+  if newer_or_same "$(cargo_version)" "$wanted"; then return; fi
+  install_rust "$wanted"
+  newer_or_same "$(cargo_version)" "$wanted" ||
+    die "this needs Rust $wanted or newer, and cargo is $(cargo_version)" "rustup update"
+}
+
+# Under sudo: the toolchain of who called, if there is one.
+borrow_toolchain() {
+  local home
+  [ "$(id -u)" = 0 ] && [ "${SUDO_USER:-root}" != root ] || return 0
+  home=$(getent passwd "$SUDO_USER" | cut -d: -f6)
+  [ -x "$home/.cargo/bin/cargo" ] || return 0
+  export CARGO_HOME=${CARGO_HOME:-$home/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$home/.rustup}
+}
+
+# What root has built with a borrowed toolchain belongs to who called.
+give_back() {
+  [ "$(id -u)" = 0 ] && [ "${SUDO_USER:-root}" != root ] || return 0
+  [ "$(stat -c %U "$HOME_DIR")" = "$SUDO_USER" ] || return 0
+  chown -R --from=root "$SUDO_USER": "${CARGO_TARGET_DIR:-$HOME_DIR/target}" 2>/dev/null || true
+  [ -z "${CARGO_HOME:-}" ] || chown -R --from=root "$SUDO_USER": "$CARGO_HOME" || true
+}
+
+cargo_version() { cargo --version 2>/dev/null | cut -d' ' -f2 || true; }
+
+install_rust() {
+  local parts=(--profile minimal --component clippy --component rustfmt)
+  say "rustup: Rust $1"
+  if command -v rustup >/dev/null; then
+    rustup toolchain install "$1" "${parts[@]}" >/dev/null || die "rustup could not install Rust $1"
+    export RUSTUP_TOOLCHAIN=$1
+  else
+    need_packages curl ca-certificates
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+      sh -s -- -y --quiet --no-modify-path --default-toolchain "$1" "${parts[@]}" >/dev/null ||
+      die "Rust could not be installed" "install Rust $1 or newer, see https://rustup.rs"
   fi
-  newer_or_same "$have" "$wanted" || die "this needs Rust $wanted or newer, and ${have:-no cargo} is here" \
-    "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -c clippy -c rustfmt"
 }
 
 newer_or_same() {
