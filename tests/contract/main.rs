@@ -1,13 +1,8 @@
 //! What larm relies on of LXD, as one suite that runs on every LXD there is: the real one, and
 //! the stand-in that other tests use, so that the stand-in cannot drift from the real one.
 //!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `LARM_TEST_LXD_SOCKET` | real LXD's socket; `none` leaves the real one out | found by itself |
-//! | `LARM_TEST_IMAGE` | alias of an image with systemd | `larm-test-debian12` |
-//! | `LARM_TEST_TYPE` | `container` or `virtual-machine` | `container` |
-//! | `LARM_TEST_PROJECT` | the project; its default profile has a disk | `default` |
-//! | `LARM_TEST_PREFIX` | what the instances' names begin with | `tlxd-` |
+//! `support/host.rs` says which real LXD that is, and beside it `LARM_TEST_TYPE` (`container` or
+//! `virtual-machine`) and `LARM_TEST_PREFIX`, which the instances' names begin with.
 
 #![expect(
     clippy::unwrap_used,
@@ -107,6 +102,8 @@ macro_rules! on_target {
     };
 }
 
+#[path = "../support/host.rs"]
+pub mod host;
 #[path = "../support/mod.rs"]
 pub mod support;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use larm::lxd::{Event, NewInstance};
 use larm::model::{Phase, RunnerId};
 
-use crate::ground::{Ground, PATIENCE, image, profile};
+use crate::ground::{Ground, PATIENCE};
+use crate::host;
 use crate::process::Larm;
 
 const JOB: Duration = Duration::from_secs(2);
@@ -191,9 +192,9 @@ async fn an_instance_that_comes_late_is_removed() {
     let late = NewInstance {
         name: name.clone(),
         instance_type: "container".to_owned(),
-        image_alias: image(),
+        image_alias: host::image(),
         ephemeral: true,
-        profiles: vec![profile()],
+        profiles: vec![host::profile()],
         config: instance.config.into_iter().filter(|(key, _)| ours(key)).collect(),
         ..NewInstance::default()
     };

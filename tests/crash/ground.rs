@@ -2,11 +2,11 @@
 //! daemon, and a name prefix of its own. Instances of that prefix are deleted in the end, also
 //! after a failure.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use larm::guest::RunnerSource;
-use larm::lxd::{Client, ClientOptions, Event, EventHub, StateChange, find_socket};
+use larm::lxd::{Client, Event, EventHub, StateChange};
 use larm::smoke::bridge_address;
 use larm::smoke::standin::{JobRecord, JobSpec, JobState, StandIn};
 use secrecy::SecretString;
@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::host;
 
 /// So many tests of this binary work LXD at once: more only wait for each other's guests to boot.
 static PLACES: Semaphore = Semaphore::const_new(2);
@@ -35,13 +37,13 @@ pub(crate) struct Ground {
 impl Ground {
     /// On the host's LXD; `None`, with a word, where that is left out.
     pub(crate) async fn open() -> Option<Self> {
-        Some(Self::on(host_client()?).await)
+        Some(Self::on(host::client()?).await)
     }
 
     /// On this LXD, whose profile has a bridge.
     pub(crate) async fn on(client: Client) -> Self {
         let place = PLACES.acquire().await.unwrap();
-        let address = bridge_address(&client, &[profile()]).await.unwrap();
+        let address = bridge_address(&client, &[host::profile()]).await.unwrap();
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let github = StandIn::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let server = github.clone();
@@ -75,8 +77,8 @@ impl Ground {
             control = self.path("control.sock").display(),
             socket = self.client.socket().display(),
             project = self.client.project(),
-            image = image(),
-            profile = profile(),
+            image = host::image(),
+            profile = host::profile(),
         );
         std::fs::write(self.path("larm.toml"), text).unwrap();
     }
@@ -163,29 +165,4 @@ async fn delete(client: &Client, name: &str) {
     if let Ok(operation) = client.delete_instance(name).await {
         drop(client.wait(&operation, limit).await);
     }
-}
-
-/// A client of the host's LXD; `None`, with a word, where that is left out.
-pub(crate) fn host_client() -> Option<Client> {
-    let socket = std::env::var_os("LARM_TEST_LXD_SOCKET");
-    if socket.as_ref().is_some_and(|socket| socket == "none") {
-        eprintln!("left out: LARM_TEST_LXD_SOCKET is `none`");
-        return None;
-    }
-    let socket = find_socket(socket.as_deref().map(Path::new)).unwrap();
-    let project = environment("LARM_TEST_PROJECT", "default");
-    let timeout = Duration::from_secs(30);
-    Some(Client::new(ClientOptions { socket, project, timeout }))
-}
-
-pub(crate) fn image() -> String {
-    environment("LARM_TEST_IMAGE", "larm-debian12")
-}
-
-pub(crate) fn profile() -> String {
-    environment("LARM_TEST_PROFILE", "default")
-}
-
-fn environment(name: &str, default: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }

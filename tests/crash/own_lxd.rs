@@ -13,7 +13,8 @@ use larm::lxd::{
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::timeout;
 
-use crate::ground::{PATIENCE, host_client, image, profile};
+use crate::ground::PATIENCE;
+use crate::host;
 
 /// One place on the host: what an earlier run could not remove is found, and removed.
 const HOME: &str = "/var/tmp/larm-crash";
@@ -33,7 +34,7 @@ pub(crate) struct OwnLxd {
 impl OwnLxd {
     /// Starts one with a pool, a bridge and the image; `None`, with a word, where that cannot be.
     pub(crate) async fn start() -> Option<Self> {
-        let host = host_client()?;
+        let first = host::client()?;
         if !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/lxd").exists() {
             eprintln!("left out: a second LXD needs root and /usr/bin/lxd");
             return None;
@@ -53,11 +54,11 @@ impl OwnLxd {
         DirBuilder::new().recursive(true).mode(0o711).create(&home).unwrap();
         let lxd = Self { client, pid_file, _lock: lock };
         assert!(script("up"), "a second LXD does not start");
-        lxd.furnish(&host).await;
+        lxd.furnish(&first).await;
         Some(lxd)
     }
 
-    async fn furnish(&self, host: &Client) {
+    async fn furnish(&self, first: &Client) {
         let client = &self.client;
         let known = std::fs::read_to_string("/proc/filesystems").unwrap();
         let (driver, size) =
@@ -81,18 +82,18 @@ impl OwnLxd {
         let disk = config(&[("type", "disk"), ("path", "/"), ("pool", "crash")]);
         let nic = config(&[("type", "nic"), ("name", "eth0"), ("network", BRIDGE)]);
         let devices: Devices = [("root".to_owned(), disk), ("eth0".to_owned(), nic)].into();
-        let wanted = NewProfile { name: profile(), devices, ..NewProfile::default() };
+        let wanted = NewProfile { name: host::profile(), devices, ..NewProfile::default() };
         if client.profile(&wanted.name).await.unwrap().is_none() {
             client.create_profile(&wanted).await.unwrap();
         }
         client.update_profile(&wanted).await.unwrap();
-        self.import(host).await;
+        self.import(first).await;
     }
 
     /// The image from the host's LXD, as the files in which that one keeps it.
-    async fn import(&self, host: &Client) {
-        let fingerprint = host.image_by_alias(&image()).await.unwrap().unwrap().fingerprint;
-        let path = host.socket().with_file_name("images").join(&fingerprint);
+    async fn import(&self, first: &Client) {
+        let fingerprint = first.image_by_alias(&host::image()).await.unwrap().unwrap().fingerprint;
+        let path = first.socket().with_file_name("images").join(&fingerprint);
         let rootfs = path.with_extension("rootfs");
         let files = if rootfs.exists() {
             ImageFiles::Container { metadata: path, rootfs }
@@ -101,7 +102,7 @@ impl OwnLxd {
         };
         let operation = self.client.import_image(&files).await.unwrap();
         self.client.wait(&operation, PATIENCE).await.unwrap();
-        self.client.create_alias(&image(), &fingerprint).await.unwrap();
+        self.client.create_alias(&host::image(), &fingerprint).await.unwrap();
     }
 
     /// Ends the daemon and starts it again; its instances go on. `meanwhile` is done while there

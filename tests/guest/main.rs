@@ -1,11 +1,6 @@
 //! The guest's side of larm, played by hand on real LXD, with the stand-in for GitHub.
 //!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `LARM_TEST_LXD_SOCKET` | real LXD's socket; `none` leaves these tests out | found by itself |
-//! | `LARM_TEST_IMAGE` | alias of an image with systemd, cloud-init and curl | `larm-debian12` |
-//! | `LARM_TEST_PROJECT` | the project; its default profile has a disk and a network | `default` |
-//! | `LARM_TEST_NETWORK` | the bridge whose address guests reach this host at | `lxdbr0` |
+//! `support/host.rs` says which LXD that is.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +10,8 @@
 )]
 
 mod flush;
+#[path = "../support/host.rs"]
+pub mod host;
 mod hostile;
 mod life;
 mod support;

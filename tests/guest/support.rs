@@ -1,18 +1,18 @@
 //! A host with a stand-in GitHub on its bridge, and guests on it that go away with the test.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::time::Duration;
 
 use larm::guest::{Credential, UserData, command, handover, paths, probe, report, user_data};
-use larm::lxd::{
-    Client, ClientOptions, Exec, ExecOutput, FileOptions, NewInstance, StateChange, find_socket,
-};
+use larm::lxd::{Client, ClientOptions, Exec, ExecOutput, FileOptions, NewInstance, StateChange};
 use larm::model::{GuestPhase, GuestReport, InstanceName, ProbeReading, RunnerId};
+use larm::smoke::bridge_address;
 use larm::smoke::standin::StandIn;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
+
+use crate::host;
 
 /// No test waits longer for a guest.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -40,28 +40,14 @@ impl Host {
     /// The host, or `None` if there is no LXD to test on, which is said.
     pub(crate) async fn find() -> Option<Self> {
         let slot = SLOTS.acquire().await.unwrap();
-        let given = env::var("LARM_TEST_LXD_SOCKET").ok();
-        let socket = match given.as_deref() {
-            Some("none") => None,
-            given => find_socket(given.map(std::path::Path::new)).ok(),
-        };
-        let Some(socket) = socket else {
-            println!("SKIPPED: there is no LXD here");
-            return None;
-        };
-        let variable = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-        let project = variable("LARM_TEST_PROJECT", "default");
-        let options = ClientOptions { project, timeout: PATIENCE, ..ClientOptions::new(socket) };
-        let client = Client::new(options);
-        let bridge = client.network(&variable("LARM_TEST_NETWORK", "lxdbr0")).await.unwrap();
-        let address = bridge.unwrap().config.get("ipv4.address").cloned().unwrap();
-        let listener = TcpListener::bind((address.split('/').next().unwrap(), 0)).await.unwrap();
+        let client = host::client()?.with_timeout(PATIENCE);
+        let address = bridge_address(&client, &[host::profile()]).await.unwrap();
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let github = StandIn::new(&url).unwrap();
         let tasks = TaskTracker::new();
         tasks.spawn(github.clone().serve(listener));
-        let image = variable("LARM_TEST_IMAGE", "larm-debian12");
-        Some(Self { client, image, github, tasks, _slot: slot })
+        Some(Self { client, image: host::image(), github, tasks, _slot: slot })
     }
 
     /// A guest that downloads the stand-in's runner application.
@@ -79,7 +65,7 @@ impl Host {
             name: guest.name.to_string(),
             instance_type: "container".to_owned(),
             image_alias: self.image.clone(),
-            profiles: vec!["default".to_owned()],
+            profiles: vec![host::profile()],
             config: BTreeMap::from([
                 ("cloud-init.user-data".to_owned(), user_data),
                 ("boot.autostart".to_owned(), "false".to_owned()),

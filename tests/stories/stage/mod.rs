@@ -23,6 +23,7 @@ use larm::model::{
 use secrecy::SecretString;
 use tempfile::TempDir;
 
+use crate::host;
 use crate::support::standin::handle::GuestHandle;
 use crate::support::standin::{StandIn, StandInOptions};
 pub use real::Real;
@@ -37,6 +38,13 @@ pub enum Place {
     StandInContainers,
     StandInMachines,
     RealLxd,
+}
+
+impl Place {
+    /// Whether stories can be played here; says so where they cannot.
+    pub fn is_there(self) -> bool {
+        self != Self::RealLxd || host::client().is_some()
+    }
 }
 
 /// A stage, set.

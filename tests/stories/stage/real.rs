@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use larm::lxd::{Client, ClientOptions, Exec, find_socket};
+use larm::lxd::{Client, Exec};
 use larm::model::{InstanceName, InstanceType, NamePrefix, Spec};
 use larm::smoke::bridge_address;
 use larm::smoke::standin::{JobSpec, StandIn};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
+
+use crate::host;
 
 /// A real LXD, and the stand-in GitHub on its bridge. Deletes this story's instances when it
 /// ends, also when the story failed.
@@ -19,14 +21,10 @@ pub struct Real {
 }
 
 impl Real {
+    /// Only where there is a real LXD: see [`host::client`].
     pub async fn open(prefix: &NamePrefix) -> Self {
-        let socket = std::env::var_os("LARM_TEST_LXD_SOCKET").map(std::path::PathBuf::from);
-        let client = Client::new(ClientOptions {
-            socket: find_socket(socket.as_deref()).unwrap(),
-            project: environment("LARM_TEST_PROJECT", "default"),
-            timeout: Duration::from_secs(30),
-        });
-        let address = bridge_address(&client, &[profile()]).await.unwrap();
+        let client = host::client().unwrap();
+        let address = bridge_address(&client, &[host::profile()]).await.unwrap();
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let github = StandIn::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let server = github.clone();
@@ -37,9 +35,9 @@ impl Real {
     pub fn spec(&self) -> Spec {
         Spec {
             pool: "default".into(),
-            image: environment("LARM_TEST_IMAGE", "larm-debian12"),
+            image: host::image(),
             instance_type: InstanceType::Container,
-            profiles: vec![profile()],
+            profiles: vec![host::profile()],
             cpu: None,
             memory: None,
             disk: None,
@@ -103,12 +101,4 @@ async fn delete(client: &Client, name: &str) {
     if let Ok(operation) = client.delete_instance(name).await {
         drop(client.wait(&operation, limit).await);
     }
-}
-
-fn profile() -> String {
-    environment("LARM_TEST_PROFILE", "default")
-}
-
-fn environment(name: &str, default: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }

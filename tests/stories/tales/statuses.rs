@@ -12,6 +12,7 @@ use larm::model::{
     UnhealthyReason, Vitals, judge,
 };
 
+use crate::host;
 use crate::stage::{PATIENCE, Place, Real};
 
 /// A guest with this user-data, and what cloud-init is to say in it.
@@ -27,8 +28,7 @@ struct Case {
 
 impl Case {
     fn new(name: &'static str, user_data: &'static str, expected: CloudInitStatus) -> Self {
-        let image = std::env::var("LARM_TEST_IMAGE").unwrap_or_else(|_| "larm-debian12".into());
-        Self { name, image, user_data, file: None, expected, degraded: false }
+        Self { name, image: host::image(), user_data, file: None, expected, degraded: false }
     }
 }
 
