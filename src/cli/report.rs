@@ -180,6 +180,7 @@ fn by_lxd(kind: &ErrorKindOfLxd) -> ExitStatus {
         | ErrorKindOfLxd::AlreadyRunning { .. }
         | ErrorKindOfLxd::AlreadyStopped { .. }
         | ErrorKindOfLxd::NoKvm { .. }
+        | ErrorKindOfLxd::ImageOfOtherType { .. }
         | ErrorKindOfLxd::PoolFull { .. }
         | ErrorKindOfLxd::TooLarge { .. }
         | ErrorKindOfLxd::Decode { .. }

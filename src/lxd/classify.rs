@@ -45,12 +45,13 @@ struct Sign {
 }
 
 /// In this order: the first that fits wins.
-const SIGNS: [Sign; 20] = [
+const SIGNS: [Sign; 21] = [
     Sign { words: &["agent", "n't", "running"], make: agent_not_running },
     Sign { words: &["agent", "not", "running"], make: agent_not_running },
     Sign { words: &["no space left"], make: pool_full },
     Sign { words: &["disk quota exceeded"], make: pool_full },
     Sign { words: &["not enough", "space"], make: pool_full },
+    Sign { words: &["image's type", "doesn't match"], make: image_of_other_type },
     Sign { words: &["/dev/kvm"], make: no_kvm },
     Sign { words: &["kvm support"], make: no_kvm },
     Sign { words: &["virtual-machine", "not supported"], make: no_kvm },
@@ -83,6 +84,10 @@ fn pool_full(message: String) -> ErrorKind {
 
 fn no_kvm(message: String) -> ErrorKind {
     ErrorKind::NoKvm { message }
+}
+
+fn image_of_other_type(message: String) -> ErrorKind {
+    ErrorKind::ImageOfOtherType { message }
 }
 
 fn image_missing(message: String) -> ErrorKind {
@@ -174,6 +179,11 @@ mod tests {
                 400,
                 "Instance type \"virtual-machine\" is not supported on this server: vhost_vsock kernel module not loaded",
                 "NoKvm",
+            ),
+            (
+                400,
+                "Requested image's type \"container\" doesn't match instance type \"virtual-machine\"",
+                "ImageOfOtherType",
             ),
             (400, "something else", "OperationFailed"),
             (400, "", "OperationFailed"),

@@ -133,6 +133,12 @@ pub enum ErrorKind {
         /// LXD's words.
         message: String,
     },
+    /// The image is one for containers and the instance a virtual machine, or the other way round.
+    #[error("{message}")]
+    ImageOfOtherType {
+        /// LXD's words.
+        message: String,
+    },
     /// The storage pool or the host's disk is full.
     #[error("{message}")]
     PoolFull {
@@ -217,6 +223,7 @@ impl Error {
             | ErrorKind::AlreadyRunning { .. }
             | ErrorKind::AlreadyStopped { .. }
             | ErrorKind::NoKvm { .. }
+            | ErrorKind::ImageOfOtherType { .. }
             | ErrorKind::PoolFull { .. }
             | ErrorKind::TooLarge { .. }
             | ErrorKind::Decode { .. }
@@ -249,6 +256,9 @@ impl ErrorKind {
             }
             Self::NoKvm { .. } => {
                 "virtual machines need /dev/kvm and /dev/vhost-vsock; use containers on this host (--type container)"
+            }
+            Self::ImageOfOtherType { .. } => {
+                "use an image for this type of instance, or the image's type (--type, or `type` in [runner])"
             }
             Self::PoolFull { .. } => {
                 "free space in the storage pool, or enlarge it: `larm doctor` shows how full it is"

@@ -43,6 +43,7 @@ macro_rules! on_target {
                 accepts_a_name_twice_and_fails_in_the_operation,
                 refuses_an_unknown_image_at_once,
                 refuses_a_bad_name,
+                fails_on_an_image_of_the_other_type,
                 fails_on_an_unknown_pool,
                 fails_on_an_unknown_profile,
                 fails_on_user_data_that_is_no_yaml,

@@ -48,6 +48,20 @@ pub(crate) async fn refuses_a_bad_name(environment: Environment) {
     }
 }
 
+pub(crate) async fn fails_on_an_image_of_the_other_type(environment: Environment) {
+    let other = match environment.kind {
+        Kind::Container => Kind::VirtualMachine,
+        Kind::VirtualMachine => Kind::Container,
+    };
+    let instance_type = other.word().to_owned();
+    let new = NewInstance { instance_type, ..environment.new_instance() };
+    let guest = environment.guard(&new.name);
+    let error = fails(&environment, &new).await;
+    assert!(matches!(error.kind(), ErrorKind::ImageOfOtherType { .. }), "{error}");
+    assert!(error.hint().is_some() && !error.is_transient(), "{error}");
+    drop(guest);
+}
+
 pub(crate) async fn fails_on_an_unknown_pool(environment: Environment) {
     let mut new = environment.new_instance();
     let root = [("type", "disk"), ("path", "/"), ("pool", "no-such-pool")];
