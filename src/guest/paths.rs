@@ -34,11 +34,12 @@ pub const STATUS: &str = "/run/larm/status";
 /// Exists once a credential was taken in this boot.
 pub const CLAIMED: &str = "/run/larm/claimed";
 
-/// Where the host puts the credential (tmpfs, root only).
+/// Where the host puts the credential (tmpfs, root only). Its directory is there as long as a
+/// credential is wanted.
 pub const CREDENTIAL: &str = "/run/larm/handover/credential";
 
 /// Where the host puts the remove token (tmpfs, root only).
-pub const REMOVE_TOKEN: &str = "/run/larm/handover/remove-token";
+pub const REMOVE_TOKEN: &str = "/run/larm/unregister/token";
 
 /// The three metrics files' directory.
 pub const METRICS_DIR: &str = "/var/lib/larm/metrics";

@@ -46,6 +46,15 @@ pub struct GuestReport {
     pub post_job: Found<PostJobMetrics>,
 }
 
+impl GuestReport {
+    /// Whether a job may have run in the guest, by its own account.
+    pub fn may_have_had_job(&self) -> bool {
+        self.phase == GuestPhase::Busy
+            || self.reached.contains_key(&GuestPhase::Busy)
+            || self.pre_job != Found::Absent
+    }
+}
+
 /// A file of the guest's that may be missing or not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found<T> {

@@ -276,6 +276,13 @@ impl Record {
         self.is_live() && !matches!(self.handover, Handover::None | Handover::Wanted)
     }
 
+    /// Whether a job may have run in it, as far as is known.
+    pub fn may_have_had_job(&self) -> bool {
+        self.marks.0.contains_key(&Phase::Busy)
+            || self.metrics.pre_job.is_some()
+            || !self.corrupt.is_empty()
+    }
+
     /// The runner's id.
     pub fn id(&self) -> &RunnerId {
         self.name.id()

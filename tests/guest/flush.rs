@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use larm::guest::Credential;
 use larm::guest::command::{BUSY, FLUSHED};
 use larm::model::GuestPhase;
 use larm::smoke::standin::{Faults, JobSpec, JobState};
@@ -58,8 +59,8 @@ async fn a_standby_takes_no_credential_any_more() {
     assert_eq!(guest.flush(false).await, FLUSHED);
     let report = guest.until(GuestPhase::Finished).await;
     assert_eq!((report.exit_code, report.detail.as_deref()), (None, Some("flushed")));
-    guest.give_jit().await;
-    guest.shell("until [ ! -e /run/larm/handover/credential ]; do sleep 0.05; done").await;
+    let jit = host.github.jit_config(&guest.name(), &["linux"]).unwrap();
+    guest.takes_no_credential(&Credential::Jit(jit)).await;
     assert_eq!(guest.report().await.unwrap(), report);
     let probe = guest.probe_at_end().await;
     assert!(!probe.runner_started && !probe.runner_process);
@@ -82,6 +83,28 @@ async fn a_runner_that_is_being_claimed_ends_too() {
     let report = guest.until(GuestPhase::Finished).await;
     assert_eq!(report.detail.as_deref(), Some("flushed"));
     assert!(!guest.probe_at_end().await.runner_process);
+    drop(guest);
+    host.close().await;
+}
+
+/// The listener has said that it has a job, nobody has read it, and there is no worker yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_listener_has_just_said_counts() {
+    let Some(host) = Host::find().await else { return };
+    let mut guest = host.boot().await;
+    guest.until(GuestPhase::Ready).await;
+    let script = "trap 'echo \"Running job: one\"' USR1; echo 'Listening for Jobs'; \
+        while :; do sleep 0.05; done";
+    guest.install_listener(script).await;
+    guest.give_jit().await;
+    guest.until(GuestPhase::Listening).await;
+    let said = "flock /run/larm/lock sh -c 'pkill -USR1 -x Runner.Listener; sleep 1' & \
+        sleep 0.3; /usr/local/lib/larm/guest flush idle; echo $?; wait";
+    assert_eq!(guest.shell(said).await, format!("{BUSY}\n"));
+    guest.until(GuestPhase::Busy).await;
+    assert!(guest.probe().await.runner_process, "it goes on");
+    assert_eq!(guest.flush(true).await, FLUSHED);
+    guest.until(GuestPhase::Finished).await;
     drop(guest);
     host.close().await;
 }

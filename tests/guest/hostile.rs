@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use larm::guest::command::BUSY;
 use larm::model::{Found, GuestPhase};
 use larm::smoke::standin::JobSpec;
 
@@ -89,6 +90,7 @@ async fn a_state_that_is_deleted_during_the_job_comes_back_with_its_end() {
     let busy = guest.until(GuestPhase::Busy).await;
     guest.shell("rm -rf /run/larm").await;
     assert!(guest.report().await.is_err());
+    assert_eq!(guest.flush(false).await, BUSY, "nobody who lost the status may end a job");
     // The watch that is armed after it hears the end, by a seq that it cannot have known.
     let finished = guest.until(GuestPhase::Finished).await;
     assert!(finished.seq > busy.seq);

@@ -148,6 +148,23 @@ impl Guest<'_> {
         self.push(paths::CREDENTIAL, &bytes).await;
     }
 
+    /// Another listener than the stand-in's, a shell script, for the next start.
+    pub(crate) async fn install_listener(&self, script: &str) {
+        let options = FileOptions { uid: 0, gid: 0, mode: 0o755 };
+        let (name, path) = (self.name(), format!("{}/bin/Runner.Listener", paths::APPLICATION));
+        let text = format!("#!/bin/sh\n{script}\n").into_bytes();
+        self.host.client.push_file(&name, &path, text, options).await.unwrap();
+    }
+
+    /// There is no place any more where a credential could be put.
+    pub(crate) async fn takes_no_credential(&self, credential: &Credential) {
+        let bytes = handover::credential(credential, &self.name).unwrap();
+        let (name, options) = (self.name(), FileOptions::PRIVATE);
+        let client = &self.host.client;
+        let pushed = client.push_file(&name, paths::CREDENTIAL, bytes.to_vec(), options).await;
+        assert!(pushed.unwrap_err().is_not_found());
+    }
+
     pub(crate) async fn push(&self, path: &str, bytes: &[u8]) {
         let name = self.name();
         let client = &self.host.client;

@@ -79,6 +79,23 @@ async fn a_listener_that_is_killed_is_finished_with_137() {
     host.close().await;
 }
 
+/// A listener that asked to be started again was started again, and took a second job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_had_a_job_is_never_started_again() {
+    let Some(host) = Host::find().await else { return };
+    let mut guest = host.boot().await;
+    guest.until(GuestPhase::Ready).await;
+    let script =
+        "echo start >> /tmp/starts; echo 'Listening for Jobs'; echo 'Running job: one'; exit 2";
+    guest.install_listener(script).await;
+    guest.give_jit().await;
+    let finished = guest.until(GuestPhase::Finished).await;
+    assert_eq!(finished.exit_code, Some(2));
+    assert_eq!(guest.shell("cat /tmp/starts").await, "start\n");
+    drop(guest);
+    host.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_supervisor_that_is_killed_ends_the_runner() {
     let Some(host) = Host::find().await else { return };

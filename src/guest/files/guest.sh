@@ -21,14 +21,18 @@ export LC_ALL
 . /usr/local/lib/larm/state
 
 CLAIMED=$RUN/claimed
+HANDOVER=$RUN/handover
 CREDENTIAL=$RUN/handover/credential
-REMOVE_TOKEN=$RUN/handover/remove-token
+REMOVE_TOKEN=$RUN/unregister/token
 DOORBELL=$RUN/doorbell
 OUTPUT=$RUN/output
 APPLICATION=/opt/actions-runner
 JOB_USER=runner
 HOOKS=/usr/local/lib/larm
 END_OF_OUTPUT='larm: end of output'
+# Lines of ours in the listener's output, and the answer to the second.
+ALL_HEARD='larm: heard so far'
+HEARD=$RUN/heard
 # How often the listener is started again when it asks for it.
 RESTARTS=5
 
@@ -38,7 +42,8 @@ prepare() {
     rm -rf "$METRICS" "$PREPARED"
     # A flush may have come first.
     reach preparing || exit 0
-    { mkdir -p "$METRICS" && : > "$PREPARED"; } || fail 'the state directory cannot be written'
+    mkdir -p "$METRICS" $HANDOVER && chmod 700 $HANDOVER && : > "$PREPARED" ||
+        fail 'the state directories cannot be written'
     id "$JOB_USER" > /dev/null 2>&1 || fail "there is no user $JOB_USER"
     chown "$JOB_USER:" "$METRICS"
     [ $# -eq 0 ] || download "$1" "$2"
@@ -118,6 +123,9 @@ run() {
     fi
     : > $CLAIMED
     advance claimed
+    # A second push, by a host that never heard of the first one's success, finds no way in: it would
+    # lie there for the job to read.
+    rm -rf $HANDOVER
     unlock
     [ -n "$jit" ] || register || fail 'the registration failed'
     rm -f $DOORBELL $OUTPUT
@@ -160,6 +168,10 @@ run_listener() {
         code=$?
         echo "$END_OF_OUTPUT" >&4
         wait $reader
+        # Once a job was there no second one may come: a runner is used once.
+        load
+        rank_of "$phase"
+        [ $rank -lt 5 ] || return
         restarts=$((restarts + 1))
         [ $restarts -le $RESTARTS ] || return
         case $code in
@@ -204,6 +216,10 @@ read_output() {
     while IFS= read -r line; do
         case $line in
             "$END_OF_OUTPUT") return ;;
+            "$ALL_HEARD")
+                : > $HEARD
+                continue
+                ;;
             *'Listening for Jobs'*) reach listening ;;
             *'Running job'*) reach busy ;;
         esac
@@ -293,26 +309,48 @@ stop_listeners() {
     done
 }
 
+# What a stopped listener said before it was stopped may not be read yet: it may have a job. Gives
+# up the lock meanwhile, so that it can be written down.
+hear_all() {
+    [ -p $OUTPUT ] || return 0
+    rm -f $HEARD
+    echo "$ALL_HEARD" 1<> $OUTPUT
+    unlock
+    tries=0
+    until [ -e $HEARD ] || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.01
+    done
+    lock || exit 1
+    load
+}
+
+# With the lock held; leaves a runner alone that has a job, or may have one.
+expect_idle() {
+    [ "$phase" != busy ] || exit 10
+    stop_listeners
+    hear_all
+    pids_of Runner.Worker
+    if [ -n "$pids" ] || [ "$phase" = busy ]; then
+        # shellcheck disable=SC2086 # process ids, to be split
+        [ -z "$listeners" ] || kill -CONT $listeners
+        exit 10
+    fi
+}
+
 flush() {
-    lock
+    lock || exit 1
     load
     rank_of "$phase"
     if [ $rank -eq 6 ]; then
         exit 0
-    elif [ $rank -lt 3 ]; then
+    elif [ $rank -lt 3 ] && { [ $rank -gt 0 ] || [ ! -e $PREPARED ]; }; then
         # From here on `run` refuses a credential.
         advance finished '' flushed
-        rm -f $CREDENTIAL
+        rm -rf $HANDOVER
         exit 0
     elif [ "$1" = idle ]; then
-        [ "$phase" != busy ] || exit 10
-        stop_listeners
-        pids_of Runner.Worker
-        if [ -n "$pids" ]; then
-            # shellcheck disable=SC2086 # process ids, to be split
-            [ -z "$listeners" ] || kill -CONT $listeners
-            exit 10
-        fi
+        expect_idle
     fi
     write_post_job 137
     advance finished 137 flushed

@@ -25,14 +25,18 @@ now() {
 # === the status ===
 
 make_directories() {
-    [ -d $RUN/watch ] && [ -d $RUN/handover ] && return
-    mkdir -p $RUN/watch $RUN/handover && chmod 700 $RUN/watch $RUN/handover
+    [ -d $RUN/watch ] && [ -d $RUN/unregister ] && return
+    mkdir -p $RUN/watch $RUN/unregister && chmod 700 $RUN/watch $RUN/unregister
 }
 
+# Nobody but root may open the lock: a job that held it would hold up everything here.
 lock() {
     make_directories
+    [ -e $RUN/lock ] || (umask 077 && : >> $RUN/lock)
     exec 9>> $RUN/lock
-    flock -w 20 9 || say 'the lock is held for too long, going on without it' >&2
+    flock -w 20 9 && return
+    say 'the lock is held for too long' >&2
+    return 1
 }
 
 unlock() {

@@ -53,7 +53,7 @@ impl Executor {
             self.keep_logs(record).await;
         }
         if let Some(token) = remove_token {
-            self.unregister(record, token).await;
+            self.unregister(record, report.as_ref(), token).await;
         }
         Event::Collected(report.map(Box::new))
     }
@@ -102,7 +102,19 @@ impl Executor {
         }
     }
 
-    async fn unregister(&self, record: &Record, token: &SecretString) {
+    /// Removes a registration from inside. A job may have changed whatever would be run there, and
+    /// the token is good for more runners than this one: it is given to no guest that had a job,
+    /// whose registration GitHub has removed with the job's end.
+    async fn unregister(
+        &self,
+        record: &Record,
+        report: Option<&GuestReport>,
+        token: &SecretString,
+    ) {
+        if record.may_have_had_job() || report.is_none_or(GuestReport::may_have_had_job) {
+            tracing::info!(runner = %record.name, "its guest gets no remove token: it may have had a job");
+            return;
+        }
         if let Err(why) = self.try_unregister(record, token).await {
             tracing::warn!(runner = %record.name, %why, "its registration was not removed");
         }

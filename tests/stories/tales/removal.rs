@@ -94,7 +94,7 @@ pub async fn a_remove_token_unregisters_from_inside(place: Place) {
         Lxd::Real(real) => assert_eq!(real.github.runners(), [], "its registration is gone"),
         Lxd::StandIn(standin) => {
             let pushes = standin.requests();
-            let pushed = pushes.iter().any(|one| one.path.contains("remove-token"));
+            let pushed = pushes.iter().any(|one| one.path.contains("unregister"));
             assert!(pushed, "the token reaches {name}");
         }
     }

@@ -239,7 +239,7 @@ impl World {
             if !ready || instance.power != Power::Running {
                 return None;
             }
-            instance.files.remove(CREDENTIAL);
+            instance.files.remove("/run/larm/handover");
             instance.files.put(CLAIMED, Node::file(""));
             instance.guest.credential = Some(credential);
             instance.guest.enter(GuestPhase::Claimed);
@@ -287,7 +287,9 @@ fn prepare(instance: &mut Instance) {
         files.put("/usr/local/lib/larm", Node::directory());
         files.put(SCRIPT, Node { mode: 0o755, ..Node::file("#!/bin/sh\n") });
         files.put("/run/larm", Node::directory());
-        files.put("/run/larm/handover", Node { mode: 0o700, ..Node::directory() });
+        for directory in ["/run/larm/handover", "/run/larm/unregister"] {
+            files.put(directory, Node { mode: 0o700, ..Node::directory() });
+        }
         instance.guest.enter(GuestPhase::Preparing);
     }
 }
