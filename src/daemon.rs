@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! settings -> control socket -> manager (store, LXD) -> control API -> READY
-//! SIGTERM, SIGINT -> STOPPING -> no new requests -> those under way end -> store closed
+//! SIGTERM, SIGINT, SIGHUP -> STOPPING -> no new requests -> those under way end -> store closed
 //! ```
 //!
 //! Runners are not stopped: a daemon that starts again adopts them.
@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -210,14 +210,32 @@ fn tell_systemd(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Listens for SIGTERM and SIGINT from here on; what it returns is done at the first of them.
-pub fn stop_signal() -> Result<impl Future<Output = ()>, DaemonError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("SIGINT"),
-        }
-    })
+/// The signals that ask to stop: SIGTERM, SIGINT, and SIGHUP of a terminal that was closed.
+#[derive(Debug)]
+pub struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl StopSignal {
+    /// Catches them from here on: none is a sudden death any more.
+    pub fn catch() -> Result<Self, DaemonError> {
+        let catch = |kind| signal(kind).map_err(DaemonError::Signals);
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            hang_up: catch(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        let name = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        };
+        tracing::info!("{name}");
+    }
 }

@@ -97,6 +97,9 @@ pub(super) enum CliError {
     /// Nobody confirmed.
     #[error("{message}")]
     Unconfirmed { message: String, hint: String },
+    /// It took longer than allowed.
+    #[error("{message}")]
+    TimedOut { message: String, hint: String },
     /// The user pressed Ctrl-C.
     #[error("interrupted: {message}")]
     Interrupted { message: String, hint: String },
@@ -107,11 +110,13 @@ impl CliError {
     fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Daemon { .. } => ExitStatus::Unreachable,
-            Self::DaemonSlow { .. } => ExitStatus::TimedOut,
+            Self::DaemonSlow { .. } | Self::TimedOut { .. } => ExitStatus::TimedOut,
             Self::Api(info) => by_kind(info.kind),
             // Whoever reads our output has seen enough: that is no failure.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
-            Self::Lxd(error) => by_lxd(error.kind()),
+            Self::Lxd(error)
+            | Self::Smoke(SmokeError::Lxd(error))
+            | Self::Serve(DaemonError::Lxd(error)) => by_lxd(error.kind()),
             Self::Config(_)
             | Self::Smoke(_)
             | Self::Serve(_)
@@ -135,7 +140,9 @@ impl CliError {
             Self::Lxd(error) => error.hint().map(str::to_owned),
             Self::Daemon { source, .. } => Some(daemon_hint(source).to_owned()),
             Self::Api(info) => info.hint.clone(),
-            Self::Unconfirmed { hint, .. } | Self::Interrupted { hint, .. } => Some(hint.clone()),
+            Self::Unconfirmed { hint, .. }
+            | Self::TimedOut { hint, .. }
+            | Self::Interrupted { hint, .. } => Some(hint.clone()),
             Self::DaemonSlow { .. } => {
                 Some("what the daemon does: `journalctl --unit larm --lines 20`".to_owned())
             }

@@ -5,7 +5,7 @@ use tokio::runtime;
 
 use super::context::Context;
 use super::report::{CliError, Outcome};
-use crate::daemon::{self, LogFormat};
+use crate::daemon::{self, LogFormat, StopSignal};
 
 /// Run the daemon
 ///
@@ -40,9 +40,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, C
         .build()
         .map_err(|source| CliError::Io { what: "start the runtime".to_owned(), source })?;
     runtime.block_on(async {
-        // Set up before anything is started: a signal from here on is a stop and no sudden death.
-        let stop = daemon::stop_signal()?;
-        daemon::run(settings, stop).await
+        // Before anything is started: a signal from here on is a stop and no sudden death.
+        let mut signals = StopSignal::catch()?;
+        daemon::run(settings, signals.next()).await
     })?;
     Ok(Outcome::Done)
 }

@@ -11,9 +11,10 @@ use super::context::Context;
 use super::print;
 use super::report::{CliError, Outcome, notice};
 use super::runner::instance_type;
-use crate::daemon::{self, LogFormat};
+use crate::daemon::{self, LogFormat, StopSignal};
+use crate::lxd::Client;
 use crate::model::InstanceType;
-use crate::smoke::{self, Moment, SmokeOptions, Summary};
+use crate::smoke::{self, End, Moment, SmokeOptions, Summary};
 
 /// Prove that this host can run jobs, without a GitHub account
 ///
@@ -35,6 +36,10 @@ pub(super) struct Arguments {
     /// How long the whole run may take, like 10m
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     limit: Duration,
+    /// The port of the stand-in for GitHub on the bridge's address, where a firewall must let guests
+    /// in; any free one without it
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    port: u16,
     /// The kind of instances: virtual-machine (or vm) or container
     #[arg(long = "type", value_name = "TYPE", value_parser = instance_type)]
     instance_type: Option<InstanceType>,
@@ -59,31 +64,67 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Outcome, Cl
 }
 
 async fn play(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
-    let stop = daemon::stop_signal()?;
+    let mut signals = StopSignal::catch()?;
     let options = options(arguments, context)?;
-    let state_dir = options.state_dir.clone();
+    let (client, state_dir) = (options.client.clone(), options.state_dir.clone());
+    tell_of_others(&client, context).await?;
     let mut broken = None;
     let tell = |moment: Moment| {
         if !context.global.json && broken.is_none() {
             broken = print::line(&line(&moment)).err();
         }
     };
-    let summary = smoke::run(options, tell, stop).await?;
-    if let Some(error) = broken {
-        return Err(error);
-    }
-    print_summary(&summary, context)?;
+    let summary = smoke::run(options, tell, &mut signals).await?;
+    let printed = broken.map_or_else(|| print_summary(&summary, context), Err);
     if summary.ok {
         remove(state_dir).await;
-        return Ok(Outcome::Done);
+        return printed.map(|()| Outcome::Done);
     }
     notice(context, &format!("logs of what failed are kept in {}", state_dir.display()));
-    if summary.interrupted {
-        let message = "the run did not come to its end; its instances were removed".to_owned();
-        let hint = "give it more time with --limit".to_owned();
-        return Err(CliError::Interrupted { message, hint });
+    // Whether anybody reads on or not: it went wrong.
+    bad_end(&summary, client.project())
+}
+
+/// A run that was killed cannot clean up, and nobody else knows of its instances.
+async fn tell_of_others(client: &Client, context: &Context) -> Result<(), CliError> {
+    let others = smoke::instances_of_others(client).await?;
+    if !others.is_empty() {
+        notice(
+            context,
+            &format!(
+                "note: another smoke run is under way, or was killed and left instances behind: {}",
+                delete_command(&others, client.project())
+            ),
+        );
     }
-    Ok(Outcome::Wrong)
+    Ok(())
+}
+
+fn bad_end(summary: &Summary, project: &str) -> Result<Outcome, CliError> {
+    let names: Vec<String> = summary.instances_left.iter().map(ToString::to_string).collect();
+    let left = if names.is_empty() {
+        "its instances were removed".to_owned()
+    } else {
+        format!("left behind: {}", names.join(", "))
+    };
+    let or_delete = |hint: &str| {
+        if names.is_empty() { hint.to_owned() } else { delete_command(&names, project) }
+    };
+    match summary.end {
+        End::Complete => Ok(Outcome::Wrong),
+        End::OutOfTime => Err(CliError::TimedOut {
+            message: format!("the run took longer than allowed; {left}"),
+            hint: or_delete("give it more time with --limit"),
+        }),
+        End::Interrupted | End::LeftAsItIs => Err(CliError::Interrupted {
+            message: format!("the run did not come to its end; {left}"),
+            hint: or_delete("`larm smoke` runs it again"),
+        }),
+    }
+}
+
+fn delete_command(names: &[String], project: &str) -> String {
+    format!("`lxc delete --force --project {project} {}`", names.join(" "))
 }
 
 fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliError> {
@@ -101,6 +142,7 @@ fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliE
         parallel: settings.limits.parallel,
         jobs: usize::from(arguments.jobs),
         duration: arguments.duration,
+        port: arguments.port,
         limit: arguments.limit,
         state_dir: std::env::temp_dir().join(format!("larm-smoke-{}", uuid::Uuid::new_v4())),
     })
@@ -132,6 +174,12 @@ fn print_summary(summary: &Summary, context: &Context) -> Result<(), CliError> {
     print::line("")?;
     for text in summary.failures.iter().chain(&summary.left_behind) {
         print::line(&format!("wrong: {text}"))?;
+    }
+    if summary.failures.iter().any(|text| text.contains("could not be downloaded")) {
+        print::line(&format!(
+            "note: guests download from {}: does a firewall on this host let them? --port fixes the port",
+            summary.github
+        ))?;
     }
     let ran = summary.jobs.iter().filter(|job| job.ok).count();
     print::line(&format!(

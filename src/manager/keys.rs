@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{InstanceType, NamePrefix, Spec};
 
-const MANAGER: &str = "user.larm.manager";
+/// Names the manager whose instance it is, by its prefix.
+pub const MANAGER: &str = "user.larm.manager";
 const POOL: &str = "user.larm.pool";
 const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";

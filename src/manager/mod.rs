@@ -33,6 +33,7 @@ use crate::model::{CloudRunnerInstance, CloudRunnerState, NamePrefix, RunnerId, 
 
 pub use error::ManagerError;
 pub use handle::{CreateOrder, JournalQuery, LogFile, LxdRunnerManager};
+pub use keys::MANAGER as MANAGER_KEY;
 pub use options::{ManagerOptions, OperationLimits, Rules};
 pub use removal::Removals;
 pub use start::{Running, StartError, start};

@@ -14,22 +14,25 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
+use crate::daemon::StopSignal;
 use crate::guest::Credential;
 use crate::lxd::{self, Client};
 use crate::manager::{
-    CloudRunnerManager, CreateOrder, JournalQuery, LxdRunnerManager, ManagerError, ManagerOptions,
-    OperationLimits, Rules, Running, StartError, start,
+    CloudRunnerManager, CreateOrder, JournalQuery, LxdRunnerManager, MANAGER_KEY, ManagerError,
+    ManagerOptions, OperationLimits, Rules, Running, StartError, start,
 };
 use crate::model::{Deadlines, InstanceName, NamePrefix, Phase, RunnerId, Spec};
 use standin::{JobSpec, StandIn};
 use timeline::Timeline;
 
-pub use summary::{Figures, JobOutcome, Summary};
+pub use summary::{End, Figures, JobOutcome, Summary};
 pub use timeline::Moment;
 
 /// How long the manager may take to end what is under way.
 const GRACE: Duration = Duration::from_secs(10);
 const LABEL: &str = "larm-smoke";
+/// What the names of all smoke runs begin with.
+const PREFIX: &str = "smoke-";
 
 /// What a smoke run needs.
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ pub struct SmokeOptions {
     pub jobs: usize,
     /// How long each job takes.
     pub duration: Duration,
+    /// The port of the stand-in for GitHub on the bridge's address; 0 for any that is free.
+    pub port: u16,
     /// How long the whole run may take.
     pub limit: Duration,
     /// An empty folder for the manager's state, and for logs of what failed.
@@ -91,25 +96,41 @@ impl SmokeError {
     }
 }
 
-/// Runs jobs, tells each moment as it comes, and sums up. Ends early, and cleans up all the same,
-/// when `interrupted` resolves.
+/// Runs jobs, tells each moment as it comes, and sums up. Ends early at the first of `signals`, and
+/// cleans up all the same; at the second it leaves things as they are.
 pub async fn run(
     options: SmokeOptions,
     tell: impl FnMut(Moment),
-    interrupted: impl Future<Output = ()>,
+    signals: &mut StopSignal,
 ) -> Result<Summary, SmokeError> {
     let tasks = TaskTracker::new();
     let github = serve_github(&options, &tasks).await?;
     let (manager, running) = start_manager(&options, &github)?;
     let stage = Stage { options: &options, github: &github, manager: &manager };
-    let (timeline, interrupted) = stage.play(tell, interrupted).await?;
-    let summary = summary::sum_up(&stage, &timeline, interrupted).await;
-    finish(running, github, tasks).await;
+    let played = stage.play(tell, signals).await;
+    let (summary, grace) = match played {
+        Ok((timeline, End::LeftAsItIs)) => {
+            (summary::sum_up(&stage, &timeline, End::LeftAsItIs).await, Duration::ZERO)
+        }
+        Ok((timeline, end)) => (summary::sum_up(&stage, &timeline, end).await, GRACE),
+        Err(error) => (Err(error), GRACE),
+    };
+    finish(running, github, tasks, grace).await;
     summary
 }
 
-async fn finish(running: Running, github: StandIn, tasks: TaskTracker) {
-    if let Err(error) = running.stop(GRACE).await {
+/// Instances of other smoke runs: they run still, or were killed.
+pub async fn instances_of_others(client: &Client) -> Result<Vec<String>, lxd::Error> {
+    let of_smoke = |one: &lxd::Instance| {
+        let manager = one.config.get(MANAGER_KEY);
+        manager.is_some_and(|prefix| prefix.starts_with(PREFIX))
+    };
+    let all = client.instances().await?.into_iter();
+    Ok(all.filter(of_smoke).map(|one| one.name).collect())
+}
+
+async fn finish(running: Running, github: StandIn, tasks: TaskTracker, grace: Duration) {
+    if let Err(error) = running.stop(grace).await {
         tracing::warn!(%error, "the store was not closed");
     }
     github.stop();
@@ -126,12 +147,12 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Plays all runners' lives; `true` if it was interrupted or ran out of time.
+    /// Plays all runners' lives.
     async fn play(
         &self,
         mut tell: impl FnMut(Moment),
-        interrupted: impl Future<Output = ()>,
-    ) -> Result<(Timeline, bool), SmokeError> {
+        signals: &mut StopSignal,
+    ) -> Result<(Timeline, End), SmokeError> {
         let mut timeline = Timeline::new(clock::now());
         let mut told = 0;
         let mut views = self.manager.subscribe();
@@ -141,26 +162,32 @@ impl Stage<'_> {
             let ids: Vec<RunnerId> = made.into_iter().flatten().collect();
             futures_util::future::join_all(ids.iter().map(|id| self.until_gone(id))).await;
         };
-        let early = async {
-            tokio::select! {
-                () = interrupted => {}
-                () = tokio::time::sleep(self.options.limit) => {}
-            }
-        };
-        tokio::pin!(lives, early);
-        let was_early = loop {
+        let too_late = tokio::time::sleep(self.options.limit);
+        tokio::pin!(lives, too_late);
+        let end = loop {
             self.tell_news(&mut told, &mut timeline, &mut tell).await?;
             tokio::select! {
-                () = &mut lives => break false,
-                () = &mut early => break true,
+                () = &mut lives => break End::Complete,
+                () = &mut too_late => break End::OutOfTime,
+                () = signals.next() => break End::Interrupted,
                 changed = views.changed() => changed.map_err(|_| ManagerError::Stopping)?,
             }
         };
-        if was_early {
-            self.manager.flush_runners(None, true).await?;
-        }
+        let end = if end == End::Complete { end } else { self.clear(end, signals).await };
         self.tell_news(&mut told, &mut timeline, &mut tell).await?;
-        Ok((timeline, was_early))
+        Ok((timeline, end))
+    }
+
+    /// Removes what is there, until the next signal.
+    async fn clear(&self, end: End, signals: &mut StopSignal) -> End {
+        tokio::select! {
+            removals = self.manager.flush(None, true) => {
+                // What is not removed is found by the summary.
+                tracing::debug!(?removals, "cleared");
+                end
+            }
+            () = signals.next() => End::LeftAsItIs,
+        }
     }
 
     async fn order(&self, n: usize) -> Option<RunnerId> {
@@ -212,8 +239,8 @@ impl Stage<'_> {
 }
 
 async fn serve_github(options: &SmokeOptions, tasks: &TaskTracker) -> Result<StandIn, SmokeError> {
-    let address =
-        SocketAddr::new(bridge_address(&options.client, &options.spec.profiles).await?, 0);
+    let bridge = bridge_address(&options.client, &options.spec.profiles).await?;
+    let address = SocketAddr::new(bridge, options.port);
     let wrong = |source| SmokeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(wrong)?;
     let bound = listener.local_addr().map_err(wrong)?;
@@ -249,7 +276,7 @@ fn start_manager(
     github: &StandIn,
 ) -> Result<(LxdRunnerManager, Running), SmokeError> {
     let bits = uuid::Uuid::new_v4().as_u64_pair().0 & 0xffff;
-    let prefix: NamePrefix = format!("smoke-{bits:04x}")
+    let prefix: NamePrefix = format!("{PREFIX}{bits:04x}")
         .parse()
         .map_err(|error: crate::model::NameError| StartError::UserData(error.to_string()))?;
     let rules = Rules {

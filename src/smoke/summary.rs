@@ -12,16 +12,34 @@ use crate::model::{InstanceName, Phase};
 pub struct Summary {
     /// Whether every job ran exactly once, in time, and nothing is left behind.
     pub ok: bool,
-    /// Whether the run was interrupted or ran out of time.
-    pub interrupted: bool,
+    /// How the run came to its end.
+    pub end: End,
+    /// Where guests reached the stand-in for GitHub.
+    pub github: String,
     /// What became of each job.
     pub jobs: Vec<JobOutcome>,
     /// What is left behind that should be gone, in plain words.
     pub left_behind: Vec<String>,
+    /// The instances among them, by name.
+    pub instances_left: Vec<InstanceName>,
     /// Why runners failed that did.
     pub failures: Vec<String>,
     /// How long everything took.
     pub figures: Figures,
+}
+
+/// How a smoke run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Every runner's life was over.
+    Complete,
+    /// It took longer than allowed; its instances were removed as far as that was possible.
+    OutOfTime,
+    /// A signal came; its instances were removed as far as that was possible.
+    Interrupted,
+    /// A second signal came; nothing more was done.
+    LeftAsItIs,
 }
 
 /// What became of a job.
@@ -64,10 +82,11 @@ pub struct Figures {
 pub(super) async fn sum_up(
     stage: &Stage<'_>,
     timeline: &Timeline,
-    interrupted: bool,
+    end: End,
 ) -> Result<Summary, SmokeError> {
     let jobs: Vec<JobOutcome> = stage.github.jobs().iter().map(outcome).collect();
-    let left_behind = left_behind(stage).await?;
+    let instances_left = stage.leftovers().await?;
+    let left_behind = left_behind(stage, &instances_left);
     let view = stage.manager.view();
     let failed = view.runners.values().filter_map(|record| {
         let failure = record.failure.as_ref()?;
@@ -77,10 +96,12 @@ pub(super) async fn sum_up(
     let all_ran = jobs.len() == stage.options.jobs && jobs.iter().all(|job| job.ok);
     let shares = view.runners.values().filter_map(|record| timeline.own_share(record)).collect();
     Ok(Summary {
-        ok: all_ran && left_behind.is_empty() && failures.is_empty() && !interrupted,
-        interrupted,
+        ok: all_ran && left_behind.is_empty() && failures.is_empty() && end == End::Complete,
+        end,
+        github: stage.github.url().to_owned(),
         jobs,
         left_behind,
+        instances_left,
         failures,
         figures: figures(timeline, shares),
     })
@@ -95,15 +116,15 @@ fn outcome(job: &JobRecord) -> JobOutcome {
     }
 }
 
-async fn left_behind(stage: &Stage<'_>) -> Result<Vec<String>, SmokeError> {
-    let instance = |name: InstanceName| format!("instance {name} in LXD");
-    let mut left: Vec<String> = stage.leftovers().await?.into_iter().map(instance).collect();
+fn left_behind(stage: &Stage<'_>, instances: &[InstanceName]) -> Vec<String> {
+    let instance = |name: &InstanceName| format!("instance {name} in LXD");
+    let mut left: Vec<String> = instances.iter().map(instance).collect();
     let registered = stage.github.runners().into_iter();
     left.extend(registered.map(|runner| format!("runner {} at GitHub", runner.name)));
     let view = stage.manager.view();
     let records = view.runners.values().filter(|record| record.phase != Phase::Gone);
     left.extend(records.map(|record| format!("record of {} ({})", record.name, record.phase)));
-    Ok(left)
+    left
 }
 
 fn figures(timeline: &Timeline, shares: Vec<f64>) -> Figures {
