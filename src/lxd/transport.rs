@@ -76,10 +76,10 @@ impl Transport {
     /// Makes one exchange within the call's time limit.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, Error> {
         let (subject, limit) = (call.subject.clone(), call.limit);
-        match timeout(limit, self.exchange(call)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::new(subject, ErrorKind::TimedOut { limit })),
-        }
+        timeout(limit, self.exchange(call)).await.unwrap_or_else(|_| {
+            let reason = format!("no answer within {} s", limit.as_secs_f32());
+            Err(Error::new(subject, ErrorKind::Unreachable { reason }))
+        })
     }
 
     async fn exchange(&self, call: Call) -> Result<Reply, Error> {

@@ -27,8 +27,8 @@ pub(super) enum Input {
     Made(RunnerId),
     /// LXD's list of our instances, or why there is none.
     Listed(Result<Vec<Observed>, lxd::Error>),
-    /// What became of an instance whose runner was gone before.
-    OrphanEnded(InstanceName, Result<(), Fault>),
+    /// What became of an instance whose runner was gone before: whether it was there, and removed.
+    OrphanEnded(InstanceName, Result<bool, Fault>),
     /// Somebody asks for something.
     Command(Command),
 }

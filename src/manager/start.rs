@@ -75,7 +75,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         inputs.clone(),
         tracker.clone(),
         work.clone(),
-        options.parallel,
+        options.parallel.max(1),
     );
     let watches = Watches::new(client, inputs.clone(), tracker.clone(), work.clone());
     let follow = sources::follow(hub, options.rules.prefix.clone(), inputs.clone());
@@ -88,6 +88,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         records.into_iter().map(|record| (record.id().clone(), Arc::new(record))).collect();
     let dispatcher = Dispatcher {
         rules: options.rules,
+        parallel: options.parallel.max(1),
         records,
         journal_head,
         store: Arc::clone(&store),

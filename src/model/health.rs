@@ -183,3 +183,87 @@ impl fmt::Display for UnhealthyReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CloudInitReading;
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn reading(status: CloudInitStatus, process: bool) -> ProbeReading {
+        let cloud_init = CloudInitReading { status, degraded: false, detail: None };
+        ProbeReading { cloud_init, runner_started: true, runner_process: process }
+    }
+
+    fn health(
+        state: CloudRunnerState,
+        phase: Phase,
+        probe: Option<&Result<ProbeReading, String>>,
+        seconds: i64,
+    ) -> String {
+        let vitals = Vitals {
+            state,
+            phase,
+            created: START,
+            started: Some(START),
+            probe,
+            process_missing_since: Some(START),
+        };
+        let now = START + SignedDuration::from_secs(seconds);
+        judge(&vitals, &Deadlines::default(), now).to_string()
+    }
+
+    #[test]
+    fn the_first_rule_that_decides_wins() {
+        use CloudRunnerState::{Active, Created, Deleted, Error, Stopped, Unknown};
+        let running = Ok(reading(CloudInitStatus::Running, true));
+        let dead = Ok(reading(CloudInitStatus::Running, false));
+        let done = Ok(reading(CloudInitStatus::Done, false));
+        let failed = Ok(reading(CloudInitStatus::Error, true));
+        let mute = Err("no answer".to_owned());
+        for (state, phase, probe, seconds, expected) in [
+            (Deleted, Phase::Busy, Some(&running), 0, "unhealthy: the instance is gone"),
+            (
+                Stopped,
+                Phase::Busy,
+                Some(&running),
+                0,
+                "unhealthy: the instance is stopped or frozen",
+            ),
+            (
+                Error,
+                Phase::Busy,
+                Some(&running),
+                0,
+                "unhealthy: LXD reports an error of the instance",
+            ),
+            (Unknown, Phase::Busy, Some(&failed), 9999, "unknown: LXD does not answer"),
+            (Created, Phase::Creating, None, 299, "healthy"),
+            (
+                Created,
+                Phase::Creating,
+                None,
+                300,
+                "unhealthy: creating for longer than its deadline",
+            ),
+            (Active, Phase::Booting, None, 299, "healthy"),
+            (Active, Phase::Booting, Some(&mute), 299, "healthy"),
+            (
+                Active,
+                Phase::Booting,
+                Some(&mute),
+                300,
+                "unhealthy: booting for longer than its deadline",
+            ),
+            (Active, Phase::Listening, Some(&mute), 9999, "unknown: no answer"),
+            (Active, Phase::Listening, Some(&running), 9999, "healthy"),
+            (Active, Phase::Listening, Some(&dead), 9, "healthy"),
+            (Active, Phase::Listening, Some(&dead), 10, "unhealthy: the runner's process is gone"),
+            (Active, Phase::Busy, Some(&done), 0, "unhealthy: finished"),
+            (Active, Phase::Booting, Some(&failed), 0, "unhealthy: cloud-init failed"),
+        ] {
+            assert_eq!(health(state, phase, probe, seconds), expected, "{state} {phase} {seconds}");
+        }
+    }
+}

@@ -64,8 +64,14 @@ pub struct Record {
     pub handed_over_at: Option<Timestamp>,
     /// Who wants it removed, if anyone does.
     pub removal: Option<Removal>,
-    /// Why the last wish to remove it was not granted.
+    /// Why the last wish to remove it that was decided was not granted.
     pub kept: Option<Kept>,
+    /// How often a wish to remove it was not granted.
+    #[serde(default)]
+    pub refusals: u32,
+    /// Since when a last probe is under way, because its boot took too long.
+    #[serde(default)]
+    pub last_probe: Option<Timestamp>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// The newest `seq` that its guest reported.
@@ -239,6 +245,8 @@ impl Record {
             handed_over_at: None,
             removal: None,
             kept: None,
+            refusals: 0,
+            last_probe: None,
             failure: None,
             guest_seq: 0,
             probe: None,

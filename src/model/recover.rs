@@ -92,3 +92,83 @@ fn has_lost_credential(record: &Record) -> bool {
     matches!(record.handover, Handover::Wanted | Handover::Pushing)
         && record.phase <= Phase::Standby
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::InstanceType;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    const PHASES: usize = Phase::ALL.len();
+
+    fn spec() -> Spec {
+        Spec {
+            pool: "default".into(),
+            image: "debian".into(),
+            instance_type: InstanceType::Container,
+            profiles: vec![],
+            cpu: None,
+            memory: None,
+            disk: None,
+        }
+    }
+
+    fn name(n: u64) -> InstanceName {
+        InstanceName::new("t".parse().unwrap(), RunnerId::from_bits(n))
+    }
+
+    fn record(n: u64, phase: usize, made: bool, claimed: bool) -> Record {
+        let phase = Phase::ALL[phase];
+        Record { phase, made, ..Record::planned(name(n), spec(), claimed, NOW) }
+    }
+
+    proptest! {
+        /// Whatever the two sides hold: each instance of ours is met once, and nothing is taken for
+        /// gone because a list lacks it.
+        #[test]
+        fn every_difference_is_met(
+            records in prop::collection::btree_map(0u64..12, (0..PHASES, any::<bool>(), any::<bool>()), 0..12),
+            listed in prop::collection::btree_map(0u64..12, any::<bool>(), 0..12),
+            strangers in 0u64..3,
+        ) {
+            let records: BTreeMap<RunnerId, Arc<Record>> = records
+                .into_iter()
+                .map(|(n, (phase, made, claimed))| record(n, phase, made, claimed))
+                .map(|record| (record.id().clone(), Arc::new(record)))
+                .collect();
+            let state = |runs| if runs { CloudRunnerState::Active } else { CloudRunnerState::Stopped };
+            let mut observed: Vec<Observed> = listed
+                .iter()
+                .map(|(n, runs)| Observed { name: name(*n), spec: spec(), state: state(*runs) })
+                .collect();
+            let other = |n| InstanceName::new("other".parse().unwrap(), RunnerId::from_bits(n));
+            observed.extend((0..strangers).map(|n| {
+                Observed { name: other(n), spec: spec(), state: CloudRunnerState::Stopped }
+            }));
+            let prefix = "t".parse().unwrap();
+            let found = recover(&records, &observed, &BTreeSet::new(), &prefix, NOW);
+            prop_assert!(found.orphans.iter().all(|name| *name.prefix() == prefix));
+            prop_assert!(found.adopted.iter().all(|record| *record.name.prefix() == prefix));
+            for n in listed.keys() {
+                let (id, name) = (RunnerId::from_bits(*n), name(*n));
+                let known = records.get(&id);
+                let gone = known.is_some_and(|record| record.phase == Phase::Gone);
+                let adopted = found.adopted.iter().filter(|record| *record.id() == id).count();
+                let orphaned = found.orphans.iter().filter(|one| **one == name).count();
+                let seen = |event: &Event| !matches!(event, Event::CredentialLost);
+                let told = found.events.iter().filter(|(one, event)| *one == id && seen(event)).count();
+                prop_assert_eq!(adopted, usize::from(known.is_none()));
+                prop_assert_eq!(orphaned, usize::from(gone));
+                prop_assert_eq!(told, usize::from(!gone));
+            }
+            for (id, record) in &records {
+                let missing = !listed.keys().any(|n| RunnerId::from_bits(*n) == *id);
+                let wanted = missing && record.made && record.phase != Phase::Gone;
+                prop_assert_eq!(found.asks.contains(&(id.clone(), Action::Inspect)), wanted);
+                let gone = Event::Seen(CloudRunnerState::Deleted);
+                prop_assert!(!found.events.contains(&(id.clone(), gone)), "taken for gone");
+            }
+        }
+    }
+}

@@ -49,6 +49,9 @@ macro_rules! everywhere {
                 life::a_hasty_guest_may_take_its_credential,
                 removal::cleanup_says_when_lxd_does_not_answer,
                 removal::cleanup_tells_of_instances_whose_runner_was_gone,
+                many::orders_wait_for_their_turn,
+                trouble::a_moment_of_error_ends_no_runner,
+                trouble::a_runner_whose_processes_vanish_is_removed_after_a_grace,
             }
         }
         mod standin_machines {
@@ -59,6 +62,11 @@ macro_rules! everywhere {
                 life::a_hasty_guest_may_take_its_credential,
                 removal::cleanup_says_when_lxd_does_not_answer,
                 removal::cleanup_tells_of_instances_whose_runner_was_gone,
+                many::orders_wait_for_their_turn,
+                trouble::a_moment_of_error_ends_no_runner,
+                trouble::a_runner_whose_processes_vanish_is_removed_after_a_grace,
+                trouble::a_machine_whose_agent_never_comes_meets_its_deadline,
+                trouble::a_machine_whose_agent_is_lost_is_unknown_and_kept,
             }
         }
         mod real_lxd {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::requests::send;
-use super::sweeping::is_ending;
+use super::sweeping::wants_token;
 use super::{Batch, Dispatcher};
 use crate::clock;
 use crate::manager::executor::Order;
@@ -77,7 +77,7 @@ impl Dispatcher {
         if record.phase > Phase::Standby {
             self.memory.credentials.remove(id);
         }
-        if self.memory.sweeps.is_empty() && !is_ending(record) {
+        if record.collected || (self.memory.sweeps.is_empty() && !wants_token(record)) {
             self.memory.remove_tokens.remove(id);
         }
         self.answer_creation(id, record);
@@ -97,14 +97,24 @@ impl Dispatcher {
         if self.memory.acting.contains_key(id) || self.drain.is_cancelled() {
             return;
         }
-        let credential = self.memory.credentials.get(id).cloned();
-        if action == Action::HandOver && credential.is_none() {
-            return;
+        let mut order = Order::new(record, action);
+        match action {
+            Action::HandOver => {
+                let Some(credential) = self.memory.credentials.get(id) else { return };
+                order.credential = Some(credential.clone());
+            }
+            Action::Collect { .. } => {
+                order.remove_token = self.memory.remove_tokens.get(id).cloned();
+            }
+            Action::Create
+            | Action::Start
+            | Action::Quiesce { .. }
+            | Action::Remove
+            | Action::Inspect
+            | Action::Probe => {}
         }
         self.memory.acting.insert(id.clone(), action);
-        let remove_token = self.memory.remove_tokens.get(id).cloned();
-        let record = Arc::clone(record);
-        self.executor.run(Order { record, action, credential, remove_token });
+        self.executor.run(order);
     }
 
     pub(super) fn ask(&mut self, id: RunnerId, action: Action) {
@@ -114,8 +124,7 @@ impl Dispatcher {
         if over || !self.memory.asking.insert((id, action)) {
             return;
         }
-        let record = Arc::clone(record);
-        self.executor.run(Order { record, action, credential: None, remove_token: None });
+        self.executor.run(Order::new(record, action));
     }
 }
 

@@ -43,6 +43,8 @@ const BATCH: usize = 256;
 /// The one owner of all records.
 pub(super) struct Dispatcher {
     pub(super) rules: Rules,
+    /// How many runners are made at once.
+    pub(super) parallel: usize,
     pub(super) records: BTreeMap<RunnerId, Arc<Record>>,
     pub(super) journal_head: u64,
     pub(super) store: Arc<Store>,
@@ -124,6 +126,7 @@ impl Dispatcher {
                 self.take(input, now, &mut batch);
             }
             self.meet_due(now, &mut batch);
+            self.admit(now, &mut batch);
             if !self.settle(batch, now).await {
                 break;
             }
@@ -205,7 +208,8 @@ impl Dispatcher {
         self.records.insert(id, record);
     }
 
-    /// Commits, then lets the world know. `false` when told to stop before the disk took it.
+    /// Commits, then lets the world know. `false` when told to stop before the disk took it, or when
+    /// it never will.
     async fn settle(&mut self, batch: Batch, now: Timestamp) -> bool {
         let idle = batch.journal.is_empty() && batch.changed.is_empty() && batch.forget.is_empty();
         if !idle && !self.commit(&batch).await {
@@ -230,8 +234,18 @@ impl Dispatcher {
             let result = tokio::task::spawn_blocking(write).await;
             match result {
                 Ok(Ok(())) => return true,
-                Ok(Err(error)) => tracing::error!(%error, "the store takes nothing: waiting"),
-                Err(error) => tracing::error!(%error, "the store's task ended: trying again"),
+                Ok(Err(error)) if error.is_transient() => {
+                    tracing::error!(%error, "the store takes nothing: waiting");
+                }
+                // Who starts anew puts a damaged store aside, and finds the runners in LXD.
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the store is of no use any more");
+                    return false;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the store's task broke down");
+                    return false;
+                }
             }
             tokio::select! {
                 () = self.stop.cancelled() => return false,

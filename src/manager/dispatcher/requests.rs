@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
+use super::sweeping::wants_token;
 use super::{Batch, Dispatcher};
 use crate::manager::command::{Command, Reply};
 use crate::manager::handle::new_name;
 use crate::manager::{CreateOrder, ManagerError};
-use crate::model::{Event, JournalKind, Phase, Record, Refused, RunnerId};
+use crate::model::{Event, Handover, JournalKind, Phase, Record, Refused, RunnerId};
 
 impl Dispatcher {
     pub(super) fn command(&mut self, command: Command, now: Timestamp, batch: &mut Batch) {
@@ -25,7 +26,9 @@ impl Dispatcher {
                 let reason = if force { "removal was forced" } else { "removal was asked for" };
                 let event = Event::RemovalWanted { force, reason: reason.to_owned() };
                 let result = self.try_meet(&id, &event, now, batch);
-                if let (Ok(()), Some(token)) = (&result, token) {
+                if let (Ok(()), Some(token)) = (&result, token)
+                    && self.records.get(&id).is_some_and(|record| wants_token(record))
+                {
                     self.memory.remove_tokens.insert(id, token);
                 }
                 batch.replies.push((reply, result));
@@ -40,7 +43,7 @@ impl Dispatcher {
     /// Which runners a sweep will remove is not known yet: the token waits for any of them.
     fn keep_remove_token(&mut self, token: Option<SecretString>) {
         let Some(token) = token else { return };
-        for id in self.records.keys() {
+        for (id, _) in self.records.iter().filter(|(_, record)| !record.collected) {
             self.memory.remove_tokens.insert(id.clone(), token.clone());
         }
     }
@@ -71,7 +74,29 @@ impl Dispatcher {
         let planned =
             JournalKind::Phase { phase: Phase::Planned, from: None, reason: None, guest_at: None };
         self.put(record, vec![planned], now, batch);
-        self.meet(&id, &Event::Admitted, now, batch);
+    }
+
+    /// Lets the oldest begin that wait for their turn: so many are made at once as LXD is given to
+    /// do, and the time of each is counted from its own beginning.
+    pub(super) fn admit(&mut self, now: Timestamp, batch: &mut Batch) {
+        let in_phase = |phase| self.records.values().filter(move |record| record.phase == phase);
+        let free = self.parallel.saturating_sub(in_phase(Phase::Creating).count());
+        if free == 0 || self.drain.is_cancelled() {
+            return;
+        }
+        let mut planned: Vec<_> = in_phase(Phase::Planned)
+            .filter(|record| !self.has_lost_credential(record))
+            .map(|record| (record.created_at(), record.id().clone()))
+            .collect();
+        planned.sort();
+        for (_, id) in planned.into_iter().take(free) {
+            self.meet(&id, &Event::Admitted, now, batch);
+        }
+    }
+
+    /// The manager that had it ended; the list of instances that comes next settles it.
+    fn has_lost_credential(&self, record: &Record) -> bool {
+        record.handover == Handover::Wanted && !self.memory.credentials.contains_key(record.id())
     }
 
     pub(super) fn answer_creation(&mut self, id: &RunnerId, record: &Record) {
@@ -80,11 +105,12 @@ impl Dispatcher {
         }
         let Some(reply) = self.memory.creations.remove(id) else { return };
         let result = match &record.failure {
-            Some(failure) if !record.made => {
-                let (name, reason) = (record.name.clone(), failure.reason.clone());
-                Err(ManagerError::Failed { name, reason })
+            _ if record.made => Ok(id.clone()),
+            failure => {
+                let removed = || "it was removed before LXD had made it".to_owned();
+                let reason = failure.as_ref().map_or_else(removed, |one| one.reason.clone());
+                Err(ManagerError::Failed { name: record.name.clone(), reason })
             }
-            _ => Ok(id.clone()),
         };
         send(reply, result);
     }

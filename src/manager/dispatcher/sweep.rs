@@ -58,12 +58,13 @@ impl Sweep {
         }
     }
 
-    pub(super) fn orphan_ended(&mut self, name: &InstanceName, result: &Result<(), Fault>) {
+    pub(super) fn orphan_ended(&mut self, name: &InstanceName, result: &Result<bool, Fault>) {
         if !self.open.remove(name) {
             return;
         }
         match result {
-            Ok(()) => self.met.removed.push(name.clone()),
+            Ok(true) => self.met.removed.push(name.clone()),
+            Ok(false) => {}
             Err(Fault { message, .. }) => {
                 let error = ManagerError::Lxd { message: message.clone(), hint: None };
                 self.met.not_removed.push((name.clone(), error));

@@ -85,9 +85,10 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn orphan_ended(&mut self, name: &InstanceName, result: &Result<(), Fault>) {
+    pub(super) fn orphan_ended(&mut self, name: &InstanceName, result: &Result<bool, Fault>) {
         match result {
-            Ok(()) => tracing::info!(runner = %name, "orphan removed"),
+            Ok(true) => tracing::info!(runner = %name, "orphan removed"),
+            Ok(false) => {}
             // The next sweep finds it again.
             Err(Fault { message, .. }) => {
                 tracing::warn!(runner = %name, error = %message, "orphan not removed");
@@ -155,14 +156,15 @@ impl Dispatcher {
     /// A sweep's remove token is kept for whoever it may remove; those who stay have no use for it.
     fn forget_spare_tokens(&mut self) {
         let Self { records, memory, .. } = self;
-        let ends = |id: &RunnerId| records.get(id).is_some_and(|one| is_ending(one));
+        let wanted = |id: &RunnerId| records.get(id).is_some_and(|one| wants_token(one));
         if memory.sweeps.is_empty() {
-            memory.remove_tokens.retain(|id, _| ends(id));
+            memory.remove_tokens.retain(|id, _| wanted(id));
         }
     }
 }
 
-/// Whether a runner is being removed, or has ended and is not gone yet.
-pub(super) fn is_ending(record: &Record) -> bool {
-    record.removal.is_some() || (record.phase >= Phase::Finished && record.phase < Phase::Gone)
+/// Whether a remove token may yet be used: the runner is being removed or has ended, and what it
+/// left is not collected.
+pub(super) fn wants_token(record: &Record) -> bool {
+    !record.collected && (record.removal.is_some() || record.phase >= Phase::Finished)
 }

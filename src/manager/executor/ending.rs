@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::{Executor, exec, fault};
 use crate::guest::{command, handover, report};
-use crate::lxd::{Error, ErrorKind, StateChange};
+use crate::lxd::{Error, ErrorKind, StateChange, StatusCode};
 use crate::model::{Event, Fault, GuestReport, InstanceName, Quiesced, Record};
 
 const UNREGISTER_LIMIT: Duration = Duration::from_mins(1);
@@ -23,10 +23,22 @@ impl Executor {
             Ok(output) if output.code == command::FLUSHED => Quiesced::Stopped,
             Ok(output) if output.code == command::BUSY => Quiesced::Busy,
             Ok(output) => Quiesced::Unreachable(format!("its script returned {}", output.code)),
-            // No job runs in an instance that does not run.
-            Err(error) if is_not_running(&error) => Quiesced::Stopped,
+            Err(error) if self.is_off(&record.name).await => {
+                tracing::debug!(runner = %record.name, %error, "it does not run");
+                Quiesced::Stopped
+            }
             Err(error) => Quiesced::Unreachable(error.to_string()),
         })
+    }
+
+    /// No job runs in an instance that is gone or stopped. LXD says "not running" of one in error
+    /// too, which it may be for a moment while its guest runs on.
+    async fn is_off(&self, name: &InstanceName) -> bool {
+        match self.ours(name).await {
+            Ok(None) => true,
+            Ok(Some(instance)) => instance.status_code == StatusCode::STOPPED,
+            Err(_) => false,
+        }
     }
 
     pub(super) async fn collect(
@@ -188,14 +200,10 @@ impl Executor {
     }
 }
 
-/// LXD could not be asked, so that nothing is known of the guest. A guest that does not answer in
-/// time is another matter: it is not waited for again.
+/// LXD could not be asked, so that nothing is known of the guest. A guest whose command does not end
+/// in time is another matter: it is not waited for again.
 fn is_lxd_trouble(error: &Error) -> bool {
     let of_the_guest =
         matches!(error.kind(), ErrorKind::TimedOut { .. } | ErrorKind::AgentNotRunning { .. });
     error.is_transient() && !of_the_guest
-}
-
-fn is_not_running(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound { .. } | ErrorKind::NotRunning { .. })
 }

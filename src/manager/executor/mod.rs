@@ -36,8 +36,10 @@ pub(super) struct Executor {
     inputs: mpsc::Sender<Input>,
     tracker: TaskTracker,
     stop: CancellationToken,
-    /// Places for what makes LXD work: create, start, remove.
+    /// Places for what makes LXD work: create and start.
     heavy: Arc<Semaphore>,
+    /// Places for removals: one that LXD cannot carry out keeps no new runner waiting.
+    ends: Arc<Semaphore>,
     /// Places for what only asks or pushes a file.
     light: Arc<Semaphore>,
 }
@@ -51,6 +53,13 @@ pub(super) struct Order {
     pub(super) remove_token: Option<SecretString>,
 }
 
+impl Order {
+    /// An action that needs no secret.
+    pub(super) fn new(record: &Arc<Record>, action: Action) -> Self {
+        Self { record: Arc::clone(record), action, credential: None, remove_token: None }
+    }
+}
+
 impl Executor {
     pub(super) fn new(
         place: Workplace,
@@ -62,7 +71,8 @@ impl Executor {
     ) -> Self {
         let light = Arc::new(Semaphore::new(parallel.saturating_mul(QUERIES_PER_ACTION)));
         let heavy = Arc::new(Semaphore::new(parallel));
-        Self { place, logs, inputs, tracker, stop, heavy, light }
+        let ends = Arc::new(Semaphore::new(parallel));
+        Self { place, logs, inputs, tracker, stop, heavy, ends, light }
     }
 
     /// Begins an action; its answer comes as an input.
@@ -92,16 +102,21 @@ impl Executor {
     }
 
     /// LXD tells of an instance while it is still busy making it.
-    async fn try_remove_orphan(&self, name: &InstanceName) -> Result<(), Fault> {
+    ///
+    /// `false` if it was not there: the list in which it was seen is older than its removal.
+    async fn try_remove_orphan(&self, name: &InstanceName) -> Result<bool, Fault> {
+        if self.ours(name).await.is_ok_and(|found| found.is_none()) {
+            return Ok(false);
+        }
         let mut pauses = ORPHAN_PAUSES.into_iter();
         loop {
-            let place = self.heavy.acquire().await;
+            let place = self.ends.acquire().await;
             let result = self.remove_instance(name).await;
             drop(place);
             let again = matches!(&result, Err(fault) if fault.transient);
             match pauses.next() {
                 Some(pause) if again => tokio::time::sleep(pause).await,
-                Some(_) | None => return result,
+                Some(_) | None => return result.map(|()| true),
             }
         }
     }
@@ -121,7 +136,8 @@ impl Executor {
 
     async fn act(&self, order: Order) -> Event {
         let places = match order.action {
-            Action::Create | Action::Start | Action::Remove => &self.heavy,
+            Action::Create | Action::Start => &self.heavy,
+            Action::Remove => &self.ends,
             Action::HandOver
             | Action::Quiesce { .. }
             | Action::Collect { .. }

@@ -7,6 +7,10 @@ use crate::model::{CloudRunnerState, Failure, Handover, Health, Removal, Retry, 
 
 /// The longest pause before an action is repeated.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// How long a deadline is put off at first.
+const FIRST_PUT_OFF: SignedDuration = SignedDuration::from_secs(30);
+/// How long a deadline is put off at most.
+const LONGEST_PUT_OFF: SignedDuration = SignedDuration::from_hours(1);
 
 /// A record while a step works on it.
 pub(super) struct Draft<'a> {
@@ -105,10 +109,12 @@ impl<'a> Draft<'a> {
     pub(super) fn want_removal(&mut self, force: bool, reason: &str) {
         let stronger = self.record.removal.as_ref().is_none_or(|removal| force && !removal.force);
         if stronger {
-            self.note(format!("to be removed: {reason}"));
+            // What was refused before may be refused for ever: it is told once.
+            if force || self.record.kept.is_none() {
+                self.note(format!("to be removed: {reason}"));
+            }
             let reason = reason.to_owned();
             self.record.removal = Some(Removal { since: self.now, force, reason });
-            self.record.kept = None;
             self.record.retry = None;
         }
     }
@@ -132,9 +138,11 @@ impl<'a> Draft<'a> {
         deadline(&self.record, phase, self.deadlines).is_some_and(|due| due <= self.now)
     }
 
-    /// Asking again at once would only repeat the answer.
+    /// Asking again at once would only repeat the answer: after half a minute, a minute, two, up to
+    /// an hour.
     pub(super) fn put_off_deadline(&mut self) {
-        self.record.kept_until = Some(later(self.now, LONGEST_PAUSE));
+        let pause = FIRST_PUT_OFF.saturating_mul(1 << self.record.refusals.min(7));
+        self.record.kept_until = Some(later(self.now, pause.min(LONGEST_PUT_OFF)));
     }
 }
 
@@ -142,7 +150,9 @@ impl<'a> Draft<'a> {
 fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Timestamp> {
     let since = record.since();
     let (from, limit) = match phase {
-        Phase::Planned | Phase::Creating => (record.created_at(), deadlines.create),
+        // It waits for its turn.
+        Phase::Planned => return None,
+        Phase::Creating => (since, deadlines.create),
         // As long as LXD does not answer, nobody knows what the guest does.
         Phase::Booting if record.state == CloudRunnerState::Unknown => return None,
         Phase::Booting => (since, deadlines.boot),

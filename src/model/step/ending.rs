@@ -56,9 +56,12 @@ impl Draft<'_> {
 
     fn keep(&mut self, why: Kept, text: String) {
         self.record.removal = None;
-        self.record.kept = Some(why);
         self.put_off_deadline();
-        self.note(text);
+        self.record.refusals = self.record.refusals.saturating_add(1);
+        if self.record.kept.as_ref() != Some(&why) {
+            self.note(text);
+        }
+        self.record.kept = Some(why);
     }
 
     pub(super) fn collected(&mut self, report: Option<&GuestReport>) {

@@ -18,9 +18,8 @@ impl Draft<'_> {
         if let Health::Unhealthy(reason) = self.record.health.clone() {
             self.treat(&reason);
         }
-        // The probe was the last chance that its deadline gave it.
-        let booting = self.record.phase == Phase::Booting;
-        if booting && self.record.kept_until.take().is_some() {
+        let last = self.record.last_probe.take();
+        if last.is_some() && self.record.phase == Phase::Booting {
             self.give_up("its guest was not ready in time");
         }
     }
@@ -30,7 +29,8 @@ impl Draft<'_> {
         let vitals = Vitals {
             state: record.state,
             phase: record.phase,
-            created: record.created_at(),
+            // What waits for its turn is not late.
+            created: record.marks.0.get(&Phase::Creating).copied().unwrap_or(self.now),
             started: record.marks.0.get(&Phase::Booting).copied(),
             probe: record.probe.as_ref(),
             process_missing_since: record.process_missing_since,

@@ -132,8 +132,9 @@ impl Draft<'_> {
     fn too_late(&mut self) {
         match self.record.phase {
             Phase::Busy => self.want_removal(true, "its job ran for longer than allowed"),
-            Phase::Booting if self.record.kept_until.is_none() => {
+            Phase::Booting if self.record.last_probe.is_none() => {
                 // The probe may tell why; the deadline decides if it does not.
+                self.record.last_probe = Some(self.now);
                 self.put_off_deadline();
                 self.ask(Action::Probe);
             }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::{Step, step};
 use crate::model::{
     Action, CloudInitReading, CloudInitStatus, CloudRunnerState, Deadlines, Event, Fault, Found,
-    GuestPhase, GuestReport, InstanceType, JournalKind, Phase, ProbeReading, Quiesced, Record,
-    Spec, next_due, pending,
+    GuestPhase, GuestReport, InstanceType, JournalKind, Phase, PostJobMetrics, PostJobStatus,
+    ProbeReading, Quiesced, Record, RunnerMetrics, Spec, next_due, pending,
 };
 
 const GUEST_LIFE: [GuestPhase; 6] = [
@@ -30,6 +30,8 @@ struct World {
     boot_error: bool,
     forced: bool,
     killed_job: bool,
+    /// The manager has read what the runner left when it ended.
+    left_metrics: bool,
 }
 
 /// What happens next.
@@ -123,7 +125,12 @@ fn report(phase: GuestPhase, seq: u64) -> GuestReport {
         exit_code: (phase == GuestPhase::Finished).then_some(0),
         detail: None,
         pre_job: Found::Corrupt("not JSON".into()),
-        post_job: Found::Absent,
+        post_job: if phase == GuestPhase::Finished {
+            let status = PostJobStatus::Normal;
+            Found::Present(PostJobMetrics { timestamp: 1.0, status, status_info: None })
+        } else {
+            Found::Absent
+        },
     }
 }
 
@@ -227,6 +234,10 @@ impl Story {
                 Event::Quiesced(Quiesced::Stopped)
             }
             Action::Collect { .. } if outcome == Outcome::Transient => Event::CollectFailed(fault),
+            Action::Collect { .. } if self.world.running && outcome == Outcome::Done => {
+                self.world.left_metrics |= self.guest() == GuestPhase::Finished;
+                Event::Collected(Some(Box::new(report(self.guest(), u64::MAX))))
+            }
             Action::Collect { .. } => Event::Collected(None),
             Action::Remove if failed => Event::RemoveFailed(fault),
             Action::Remove => {
@@ -283,6 +294,13 @@ impl Story {
             }
             Move::ReportArrives | Move::ProbeArrives { .. } | Move::Nonsense { .. } => {}
         }
+    }
+
+    fn told_metrics(&self) -> impl Iterator<Item = &RunnerMetrics> {
+        self.journal.iter().filter_map(|kind| match kind {
+            JournalKind::Metrics { metrics } => Some(metrics),
+            JournalKind::Phase { .. } | JournalKind::Note { .. } => None,
+        })
     }
 
     /// Everything works for a moment.
@@ -352,8 +370,9 @@ proptest! {
         story.end();
         prop_assert_eq!(story.record.phase, Phase::Gone, "{:?}", story.record);
         prop_assert!(!story.world.exists, "leaked");
-        let told = story.journal.iter().filter(|kind| matches!(kind, JournalKind::Metrics { .. }));
-        prop_assert_eq!(told.count(), 1, "metrics are told once");
+        let told: Vec<_> = story.told_metrics().collect();
+        prop_assert_eq!(told.len(), 1, "metrics are told once");
+        prop_assert!(!story.world.left_metrics || told[0].post_job.is_some(), "metrics are lost");
     }
 }
 

@@ -133,6 +133,25 @@ fn told(
     )
 }
 
+/// More than are made at once, each of which takes more than half of its deadline.
+pub async fn orders_wait_for_their_turn(place: Place) {
+    let standin = StandInOptions {
+        create_time: Duration::from_millis(300),
+        start_time: Duration::from_millis(300),
+        ..StandInOptions::default()
+    };
+    let stage = Stage::set_with(place, standin, |options| {
+        options.parallel = 1;
+        options.rules.deadlines.create = jiff::SignedDuration::from_secs(1);
+    })
+    .await;
+    let orders = (0..5).map(|_| stage.manager().create(CreateOrder::default()));
+    let ids: Vec<RunnerId> = join_all(orders).await.into_iter().map(Result::unwrap).collect();
+    join_all(ids.iter().map(|id| stage.reaches(id, Phase::Standby))).await;
+    stage.manager().flush(None, false).await.unwrap();
+    stage.strike().await;
+}
+
 /// Twenty real runners ordered at once, one job each.
 pub async fn twenty_at_once_run_one_job_each(place: Place) {
     let stage = Stage::set(place, |_| {}).await;

@@ -198,3 +198,57 @@ pub async fn a_guest_that_does_not_answer_is_unknown_and_kept(place: Place) {
     stage.manager().delete_runner(&id, None, true).await.unwrap().unwrap();
     stage.strike().await;
 }
+
+/// LXD calls an instance "Error" for a moment, as it may while its guest reboots, and refuses to run
+/// anything in it: that says nothing about its job.
+pub async fn a_moment_of_error_ends_no_runner(place: Place) {
+    let stage = Stage::set(place, |_| {}).await;
+    let (id, name) = idle(&stage).await;
+    let guest = stage.guest(&name).expect("only the stand-in breaks down to order");
+    assert!(guest.break_down());
+    let kept = stage.manager().delete_runner(&id, None, false).await;
+    assert!(matches!(kept, Err(ManagerError::BusyUnknown { .. })), "{kept:?}");
+    assert!(guest.come_back());
+    stage.give_job(&name, Duration::from_millis(200));
+    assert_eq!(stage.reaches_gone(&id).await.exit_code, Some(0));
+    stage.strike().await;
+}
+
+pub async fn a_runner_whose_processes_vanish_is_removed_after_a_grace(place: Place) {
+    let stage = Stage::set(place, |options| {
+        options.rules.deadlines.process_grace = SignedDuration::from_millis(300);
+    })
+    .await;
+    let (id, name) = idle(&stage).await;
+    let guest = stage.guest(&name).expect("only the stand-in's guests do this to order");
+    assert!(guest.lose_processes());
+    // The sweep notices; the grace begins.
+    stage.manager().cleanup(None).await.unwrap();
+    expect_failure(&stage, &id, "process is gone").await;
+    stage.strike().await;
+}
+
+pub async fn a_machine_whose_agent_never_comes_meets_its_deadline(place: Place) {
+    let stage = Stage::set(place, |options| {
+        options.rules.deadlines.boot = SignedDuration::from_secs(2);
+    })
+    .await;
+    plan(&stage, GuestPlan { no_agent: true, ..GuestPlan::default() });
+    let id = stage.idle_runner().await;
+    expect_failure(&stage, &id, "booting for longer").await;
+    stage.strike().await;
+}
+
+pub async fn a_machine_whose_agent_is_lost_is_unknown_and_kept(place: Place) {
+    let stage = Stage::set(place, |_| {}).await;
+    let (id, name) = idle(&stage).await;
+    assert!(stage.guest(&name).expect("a simulated machine").lose_agent());
+    assert_eq!(stage.manager().cleanup(None).await.unwrap(), []);
+    let seen = stage.manager().get_runner(&id).await.unwrap().unwrap();
+    assert_eq!(seen.health.state(), HealthState::Unknown, "{:?}", seen.health);
+    let kept = stage.manager().delete_runner(&id, None, false).await;
+    assert!(matches!(kept, Err(ManagerError::BusyUnknown { .. })), "{kept:?}");
+    assert_eq!(stage.record(&id).phase, Phase::Listening);
+    stage.manager().delete_runner(&id, None, true).await.unwrap().unwrap();
+    stage.strike().await;
+}

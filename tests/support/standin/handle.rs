@@ -132,6 +132,16 @@ impl GuestHandle {
         self.act(|one| one.power = Power::Error)
     }
 
+    /// LXD has trouble with it no more: it runs, as it did all the time.
+    pub fn come_back(&self) -> bool {
+        self.act(|one| one.power = Power::Running)
+    }
+
+    /// A virtual machine's agent ends, and its guest goes on.
+    pub fn lose_agent(&self) -> bool {
+        self.act(|one| one.guest.agent = false)
+    }
+
     /// Whether it is there.
     pub fn exists(&self) -> bool {
         self.look(|_| ()).is_some()
