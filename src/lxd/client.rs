@@ -19,6 +19,9 @@ use super::transport::{Call, Overflow, Reply, Transport, empty, full};
 /// The largest answer in JSON that is read: a thousand instances with their state are 10 MiB.
 const JSON_CAP: usize = 64 << 20;
 
+/// For what LXD answers at once, or in newer versions does in the background.
+const TELL_LIMIT: Duration = Duration::from_mins(2);
+
 /// How to talk to LXD.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -150,7 +153,8 @@ impl Client {
         envelope::sync(&subject, &reply).map(Some)
     }
 
-    /// POST, PUT or DELETE that LXD answers at once.
+    /// POST, PUT or DELETE of something small: LXD answers at once, or, where it has become an
+    /// operation (API extension `storage_and_network_operations`), when that has ended.
     pub(super) async fn tell(
         &self,
         what: &str,
@@ -160,7 +164,12 @@ impl Client {
     ) -> Result<(), Error> {
         let call = with_body(self.call(what, method, route), body)?;
         let subject = call.subject.clone();
-        envelope::sync::<Value>(&subject, &self.send(call).await?).map(drop)
+        match envelope::sync_or_operation(&subject, &self.send(call).await?)? {
+            Some(operation) => {
+                self.wait(&operation, TELL_LIMIT.max(self.timeout())).await.map(drop)
+            }
+            None => Ok(()),
+        }
     }
 
     /// POST, PUT or DELETE that LXD carries out in the background.

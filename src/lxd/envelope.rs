@@ -42,6 +42,16 @@ pub(super) fn operation(subject: &str, reply: &Reply) -> Result<Operation, Error
     Ok(operation)
 }
 
+/// Reads the answer of a request that some servers answer at once and others carry out in the
+/// background.
+pub(super) fn sync_or_operation(subject: &str, reply: &Reply) -> Result<Option<Operation>, Error> {
+    if open(subject, reply)?.kind == "async" {
+        operation(subject, reply).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 /// The error of a reply whose status says that it is one.
 pub(super) fn refusal(subject: &str, reply: &Reply) -> Error {
     open(subject, reply).err().unwrap_or_else(|| {

@@ -122,7 +122,15 @@ impl Client {
         limit: Duration,
     ) -> Result<ExecOutput, Error> {
         let operation = self.exec_recorded(name, exec).await?;
-        let ended = self.end_of(&operation, limit).await?;
+        let ended = match self.end_of(&operation, limit).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                if matches!(error.kind(), ErrorKind::TimedOut { .. } | ErrorKind::OperationLost) {
+                    self.discard_output(name, &operation).await;
+                }
+                return Err(error);
+            }
+        };
         if exit_code(&ended.metadata).is_some() && tells_exit_code(&ended) {
             return self.exec_output(name, &ended.metadata, cap).await;
         }

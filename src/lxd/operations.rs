@@ -32,6 +32,9 @@ use super::transport::Call;
 const POLL: Duration = Duration::from_mins(1);
 /// The answer to a long poll may be late by so much.
 const GRACE: Duration = Duration::from_secs(10);
+/// LXD adds a listener to its events a moment after it has let the listener in: an end in that moment
+/// is not told.
+const AFTER_GAP: Duration = Duration::from_secs(1);
 /// What may take so long is waited for without a look in between.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -81,6 +84,15 @@ pub(super) struct Ended {
     pub(super) status_code: StatusCode,
     pub(super) err: String,
     pub(super) metadata: Value,
+}
+
+/// What came of one turn of waiting.
+enum Heard {
+    End(Ended),
+    /// The stream has left a gap.
+    Gap,
+    /// Silence for as long as it is believed.
+    Nothing,
 }
 
 impl Ended {
@@ -166,43 +178,55 @@ impl Client {
         patience: Option<Duration>,
     ) -> Result<Ended, Error> {
         let mut listener = self.events().map(|hub| hub.listen(&operation.id));
+        let mut after_gap = false;
         loop {
             let connected = listener.as_mut().is_some_and(Listener::is_connected);
-            let ended = match &mut listener {
+            let heard = match &mut listener {
                 Some(listener) if connected => {
+                    let patience = if after_gap { Some(AFTER_GAP) } else { patience };
                     self.look_then_listen(operation, listener, patience).await?
                 }
-                Some(_) | None => self.poll(operation).await?,
+                Some(_) | None => self.poll(operation).await?.map_or(Heard::Gap, Heard::End),
             };
-            if let Some(ended) = ended {
-                return Ok(ended);
+            match heard {
+                Heard::End(ended) => return Ok(ended),
+                Heard::Gap => after_gap = true,
+                Heard::Nothing => after_gap = false,
             }
         }
     }
 
-    /// The operation's end, or `None` if the stream has left a gap or was silent for long.
     async fn look_then_listen(
         &self,
         operation: &Operation,
         listener: &mut Listener,
         patience: Option<Duration>,
-    ) -> Result<Option<Ended>, Error> {
-        if let Some(ended) = self.look(operation).await? {
-            return Ok(Some(ended));
+    ) -> Result<Heard, Error> {
+        match self.look(operation).await {
+            Ok(Some(ended)) => return Ok(Heard::End(ended)),
+            Ok(None) => {}
+            // LXD itself is in trouble for a moment, which says nothing about the operation.
+            Err(error) if error.is_transient() && is_answer(&error) => {
+                tracing::debug!(%error, "an operation could not be looked at");
+            }
+            Err(error) => return Err(error),
         }
-        match listener.news(patience).await {
-            News::Ended(event) => Ok(Some(Ended::told(*event))),
-            News::Gap | News::Silence => Ok(None),
-        }
+        Ok(match listener.news(patience).await {
+            News::Ended(event) => Heard::End(Ended::told(*event)),
+            News::Gap => Heard::Gap,
+            News::Silence => Heard::Nothing,
+        })
     }
 
     /// The operation's end, if it has come.
     async fn look(&self, operation: &Operation) -> Result<Option<Ended>, Error> {
-        let now: Option<Operation> = self.get_if_there("look", operation.route()).await?;
-        match now {
-            Some(now) => Ok(Ended::of(now)),
-            None => Err(Error::new(&*operation.subject, ErrorKind::OperationLost)),
+        let subject = operation.subject.clone();
+        let call = self.call("look", Method::GET, operation.route());
+        let reply = self.send(Call { subject: subject.clone(), ..call }).await?;
+        if reply.status == http::StatusCode::NOT_FOUND {
+            return Err(Error::new(subject, ErrorKind::OperationLost));
         }
+        envelope::sync::<Operation>(&subject, &reply).map(Ended::of)
     }
 
     /// One long poll: the operation's end, or `None` if it has not come in this time.
@@ -224,6 +248,11 @@ impl Client {
             seen => seen,
         }
     }
+}
+
+/// Whether LXD has answered, and not the socket.
+fn is_answer(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Api { .. } | ErrorKind::OperationFailed { .. })
 }
 
 /// How long the hub's silence is believed. What is to end soon is looked at now and then, which is

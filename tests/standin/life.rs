@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use larm::guest::{command, handover, probe};
-use larm::lxd::{ErrorKind, Event, EventHub, FileOptions, StateChange};
+use larm::lxd::{ErrorKind, Event, EventHub, Exec, FileOptions, NewStoragePool, StateChange};
 use larm::model::{CloudInitStatus, Found, GuestPhase};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::support::standin::guest::GuestPlan;
 use crate::support::standin::instance::Power;
 use crate::support::standin::{Shape, StandInOptions};
 use crate::{CAP, LIMIT, exec, hand_over, launch, runner, started, watch};
@@ -137,4 +138,34 @@ async fn guests_outlive_the_server() {
     let lost = client.wait(&waiting, LIMIT).await.unwrap_err();
     assert_eq!(*lost.kind(), ErrorKind::OperationLost);
     assert_eq!(watch(&client, "r1", 1).await.phase, GuestPhase::Ready);
+}
+
+#[tokio::test]
+async fn a_command_that_fails_or_takes_too_long_leaves_no_output() {
+    let (standin, client) = started(StandInOptions::default());
+    standin.plan_next([GuestPlan { no_agent: true, ..GuestPlan::default() }]);
+    launch(&client, "vm", "virtual-machine").await;
+    let failed = client.run("vm", &exec(command::report()), CAP, LIMIT).await.unwrap_err();
+    assert!(matches!(failed.kind(), ErrorKind::AgentNotRunning { .. }), "{failed}");
+    assert_eq!(standin.recorded_outputs(), 0);
+    launch(&client, "slow", "container").await;
+    let limit = Duration::from_millis(200);
+    let late = client.run("slow", &Exec::new(["sleep", "60"]), CAP, limit).await.unwrap_err();
+    assert_eq!(*late.kind(), ErrorKind::TimedOut { limit });
+    assert_eq!(standin.recorded_outputs(), 0);
+}
+
+#[tokio::test]
+async fn what_newer_servers_do_in_the_background_is_waited_for() {
+    let options = StandInOptions { shape: Shape::Newer, ..StandInOptions::default() };
+    let (_standin, client) = started(options);
+    let pool = NewStoragePool {
+        name: "more".to_owned(),
+        driver: "dir".to_owned(),
+        ..NewStoragePool::default()
+    };
+    client.create_storage_pool(&pool).await.unwrap();
+    assert!(client.storage_pool("more").await.unwrap().is_some());
+    let again = client.create_storage_pool(&pool).await.unwrap_err();
+    assert!(matches!(again.kind(), ErrorKind::AlreadyExists { .. }), "{again}");
 }

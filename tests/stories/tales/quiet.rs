@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use larm::manager::CloudRunnerManager;
 use larm::model::Phase;
 
-use crate::stage::{Lxd, Place, Stage};
+use crate::stage::{Lxd, PATIENCE, Place, Stage};
 
 const IDLE: usize = 20;
 
@@ -18,8 +18,16 @@ pub async fn idle_runners_cost_no_request(place: Place) {
     let ids = join_all((0..IDLE).map(|_| stage.idle_runner())).await;
     join_all(ids.iter().map(|id| stage.reaches(id, Phase::Listening))).await;
     // The first sweep and the last watches may still be at it.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    lxd.clear_requests();
+    let settled = async {
+        loop {
+            lxd.clear_requests();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if lxd.requests().is_empty() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.expect("it becomes quiet");
     // That nothing happens can only be seen by waiting.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let asked: Vec<_> = lxd.requests().into_iter().map(|one| (one.method, one.path)).collect();

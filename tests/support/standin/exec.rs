@@ -95,6 +95,10 @@ fn request_of(asked: &Asked) -> Request {
 fn begin_recorded(world: &Arc<World>, key: Key, asked: Asked) -> Answer {
     let order = Order::about(&key.0, &key.1, "Executing command", true);
     let id = Uuid::new_v4().to_string();
+    if asked.record_output {
+        // They stay when the command cannot be run.
+        world.open_records(&key, &id);
+    }
     let (running, op) = (Arc::clone(world), id.clone());
     world.operate_as(&id, order, async move {
         match running.supervised(&key, &request_of(&asked)).await {
@@ -171,15 +175,30 @@ impl World {
         }
     }
 
-    /// Keeps what a command printed, and tells where.
-    fn record(&self, key: &Key, id: &str, ran: &Ran) -> Value {
+    fn record_names(&self, id: &str) -> [String; 2] {
         let folder = if self.options.shape == Shape::Newer { "exec-output/" } else { "" };
-        let names = ["stdout", "stderr"].map(|stream| format!("{folder}exec_{id}.{stream}"));
+        ["stdout", "stderr"].map(|stream| format!("{folder}exec_{id}.{stream}"))
+    }
+
+    fn open_records(&self, key: &Key, id: &str) {
+        let names = self.record_names(id);
         self.with(|all| {
             if let Some(instance) = all.instances.get_mut(key) {
-                let [stdout, stderr] = names.clone();
-                instance.logs.insert(stdout, ran.stdout.clone());
-                instance.logs.insert(stderr, ran.stderr.clone());
+                instance.logs.extend(names.map(|name| (name, Vec::new())));
+            }
+        });
+    }
+
+    /// Keeps what a command printed, where nobody has deleted the files meanwhile, and tells where.
+    fn record(&self, key: &Key, id: &str, ran: &Ran) -> Value {
+        let names = self.record_names(id);
+        self.with(|all| {
+            let logs = all.instances.get_mut(key).map(|instance| &mut instance.logs);
+            let Some(logs) = logs else { return };
+            for (name, text) in names.iter().zip([&ran.stdout, &ran.stderr]) {
+                if let Some(log) = logs.get_mut(name) {
+                    log.clone_from(text);
+                }
             }
         });
         let [stdout, stderr] = names.map(|name| format!("/1.0/instances/{}/logs/{name}", key.1));

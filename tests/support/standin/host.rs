@@ -9,6 +9,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal, created, settle, sync, sync_tagged};
+use super::operations::{Ended, Order};
 use super::world::World;
 use super::{Shape, StandInOptions, project_of};
 
@@ -175,7 +176,19 @@ pub(super) async fn collection(
 ) -> Answer {
     let project = project_of(&query);
     if method == Method::POST {
-        return settle(world.with(|all| all.host.add(&kind, &project, &body)));
+        let added = world.with(|all| all.host.add(&kind, &project, &body));
+        let in_background = ["storage-pools", "networks"].contains(&kind.as_str());
+        if !(in_background && world.options.shape == Shape::Newer) {
+            return settle(added);
+        }
+        let order = Order {
+            project,
+            class: "task",
+            description: "Creating storage pool or network",
+            resources: json!({}),
+            metadata: Value::Null,
+        };
+        return world.operate(order, async move { Ended::from(added.map(drop)) });
     }
     let full = query.get("recursion").is_some_and(|depth| depth == "1");
     let shown = world.with(|all| {
