@@ -149,13 +149,15 @@ fn setup() {
       -y, --yes
               Do it without asking
           --pool <NAME>
-              The storage pool for the runners' disks; it is created if it is not there [default: larm]
+              The storage pool for the runners' disks, created if it is not there; without it that of
+              larm's profile, or larm
           --pool-driver <DRIVER>
               The driver of a new pool: btrfs, dir, zfs, lvm; btrfs where LXD has it, else dir
           --pool-size <SIZE>
               The size of a new pool, like 50GiB; LXD decides without it
           --bridge <NAME>
-              The bridge that connects the runners; it is created if it is not there [default: larmbr0]
+              The bridge that connects the runners, created if it is not there; without it that of
+              larm's profile, or larmbr0
           --bridge-address <ADDRESS/LENGTH>
               The address of a new bridge, like 10.20.30.1/24; an unused one without it
       -h, --help

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::plan::{DEFAULT_PROJECT, Found, Step};
+use super::plan::{DEFAULT_PROJECT, Found, Step, Wanted};
 use super::profile::Profile;
 use super::subnet;
 use crate::cli::report::CliError;
@@ -17,27 +17,34 @@ use crate::lxd::{self, Client};
 /// Making a pool's file system takes longer than an ordinary request may.
 const POOL_LIMIT: Duration = Duration::from_mins(5);
 
+/// The profiles of these names that are there.
+pub(super) async fn profiles(
+    client: &Client,
+    names: &[String],
+) -> Result<BTreeMap<String, lxd::Profile>, CliError> {
+    let mut found = BTreeMap::new();
+    for name in names {
+        if let Some(profile) = client.profile(name).await? {
+            found.insert(name.clone(), profile);
+        }
+    }
+    Ok(found)
+}
+
 /// Looks at what the plan depends on. `client` is in the runners' project.
 pub(super) async fn look(
     client: &Client,
     server: lxd::Server,
-    pool: &str,
-    bridge: &str,
-    profiles: &[Profile],
+    wanted: &Wanted,
+    profiles: BTreeMap<String, lxd::Profile>,
 ) -> Result<Found, CliError> {
-    let mut found_profiles = BTreeMap::new();
-    for profile in profiles {
-        if let Some(found) = client.profile(&profile.name).await? {
-            found_profiles.insert(profile.name.clone(), found);
-        }
-    }
     let root = client.with_project(DEFAULT_PROJECT);
     Ok(Found {
         server,
         project: client.project_info(client.project()).await?,
-        pool: root.storage_pool(pool).await?,
-        bridge: root.network(bridge).await?,
-        profiles: found_profiles,
+        pool: root.storage_pool(&wanted.pool).await?,
+        bridge: root.network(&wanted.bridge).await?,
+        profiles,
         too_low: sysctl::too_low(),
     })
 }

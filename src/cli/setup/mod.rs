@@ -1,6 +1,7 @@
 //! `larm setup`: prepares LXD for runners. Look, plan, show, ask, do.
 
 mod host;
+mod places;
 pub(super) mod plan;
 pub(super) mod profile;
 mod subnet;
@@ -12,6 +13,7 @@ use super::context::Context;
 use super::print;
 use super::report::{self, CliError, Outcome, notice};
 use crate::lxd::{self, Client};
+use places::Places;
 use plan::{Plan, StepText, Wanted};
 use profile::Host;
 
@@ -29,18 +31,20 @@ pub(super) struct Arguments {
     /// Do it without asking
     #[arg(short, long)]
     yes: bool,
-    /// The storage pool for the runners' disks; it is created if it is not there
-    #[arg(long, value_name = "NAME", default_value = "larm")]
-    pool: String,
+    /// The storage pool for the runners' disks, created if it is not there; without it that of
+    /// larm's profile, or larm
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
     /// The driver of a new pool: btrfs, dir, zfs, lvm; btrfs where LXD has it, else dir
     #[arg(long, value_name = "DRIVER")]
     pool_driver: Option<String>,
     /// The size of a new pool, like 50GiB; LXD decides without it
     #[arg(long, value_name = "SIZE")]
     pool_size: Option<String>,
-    /// The bridge that connects the runners; it is created if it is not there
-    #[arg(long, value_name = "NAME", default_value = "larmbr0")]
-    bridge: String,
+    /// The bridge that connects the runners, created if it is not there; without it that of
+    /// larm's profile, or larmbr0
+    #[arg(long, value_name = "NAME")]
+    bridge: Option<String>,
     /// The address of a new bridge, like 10.20.30.1/24; an unused one without it
     #[arg(long, value_name = "ADDRESS/LENGTH")]
     bridge_address: Option<String>,
@@ -73,17 +77,19 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
 
 async fn look(arguments: &Arguments, client: &Client) -> Result<Plan, CliError> {
     let server = client.server().await?;
-    let profiles = profile::all(&host_of(client, &server, &arguments.pool, &arguments.bridge))?;
-    let found = host::look(client, server, &arguments.pool, &arguments.bridge, &profiles).await?;
+    let known = host::profiles(client, &profile::names()?).await?;
+    let asked = (arguments.pool.as_deref(), arguments.bridge.as_deref());
+    let Places { pool, bridge } = Places::choose(asked.0, asked.1, known.values());
     let wanted = Wanted {
         project: client.project().to_owned(),
-        pool: arguments.pool.clone(),
+        profiles: profile::all(&host_of(client, &server, &pool, &bridge))?,
+        pool,
         pool_driver: arguments.pool_driver.clone(),
         pool_size: arguments.pool_size.clone(),
-        bridge: arguments.bridge.clone(),
+        bridge,
         bridge_address: arguments.bridge_address.clone(),
-        profiles,
     };
+    let found = host::look(client, server, &wanted, known).await?;
     Ok(plan::plan(&wanted, &found))
 }
 

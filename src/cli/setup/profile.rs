@@ -49,14 +49,17 @@ pub(in crate::cli) struct ProfileError {
 
 /// All profiles, for one host.
 pub(in crate::cli) fn all(host: &Host) -> Result<Vec<Profile>, ProfileError> {
-    FILES
-        .into_iter()
-        .map(|(file, text)| {
-            let profile: Profile =
-                toml::from_str(text).map_err(|source| ProfileError { file, source })?;
-            Ok(profile.for_host(host))
-        })
-        .collect()
+    Ok(as_written()?.into_iter().map(|profile| profile.for_host(host)).collect())
+}
+
+/// The names of all profiles.
+pub(in crate::cli) fn names() -> Result<Vec<String>, ProfileError> {
+    Ok(as_written()?.into_iter().map(|profile| profile.name).collect())
+}
+
+fn as_written() -> Result<Vec<Profile>, ProfileError> {
+    let read = |(file, text)| toml::from_str(text).map_err(|source| ProfileError { file, source });
+    FILES.into_iter().map(read).collect()
 }
 
 impl Profile {
