@@ -152,7 +152,8 @@ fn setup() {
               The storage pool for the runners' disks, created if it is not there; without it that of
               larm's profile, or larm
           --pool-driver <DRIVER>
-              The driver of a new pool: btrfs, dir, zfs, lvm; btrfs where LXD has it, else dir
+              The driver of a new pool: btrfs, dir, zfs, lvm; btrfs where LXD and the kernel have it,
+              else dir
           --pool-size <SIZE>
               The size of a new pool, like 50GiB; LXD decides without it
           --bridge <NAME>

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::kernel;
 use super::plan::{DEFAULT_PROJECT, Found, Step, Wanted};
 use super::profile::Profile;
 use super::subnet;
@@ -39,10 +40,14 @@ pub(super) async fn look(
     profiles: BTreeMap<String, lxd::Profile>,
 ) -> Result<Found, CliError> {
     let root = client.with_project(DEFAULT_PROJECT);
+    let pool = root.storage_pool(&wanted.pool).await?;
+    // Looking may load the module, so it is left out where nothing depends on it.
+    let choice = pool.is_none() && wanted.pool_driver.is_none();
     Ok(Found {
         server,
         project: client.project_info(client.project()).await?,
-        pool: root.storage_pool(&wanted.pool).await?,
+        kernel_btrfs: choice && kernel::has_btrfs().await,
+        pool,
         bridge: root.network(&wanted.bridge).await?,
         profiles,
         too_low: sysctl::too_low(),

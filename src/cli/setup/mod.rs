@@ -1,6 +1,7 @@
 //! `larm setup`: prepares LXD for runners. Look, plan, show, ask, do.
 
 mod host;
+mod kernel;
 mod places;
 pub(super) mod plan;
 pub(super) mod profile;
@@ -35,7 +36,8 @@ pub(super) struct Arguments {
     /// larm's profile, or larm
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
-    /// The driver of a new pool: btrfs, dir, zfs, lvm; btrfs where LXD has it, else dir
+    /// The driver of a new pool: btrfs, dir, zfs, lvm; btrfs where LXD and the kernel have it, else
+    /// dir
     #[arg(long, value_name = "DRIVER")]
     pool_driver: Option<String>,
     /// The size of a new pool, like 50GiB; LXD decides without it

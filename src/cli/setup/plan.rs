@@ -16,7 +16,7 @@ pub(in crate::cli) const DEFAULT_PROJECT: &str = "default";
 pub(in crate::cli) struct Wanted {
     pub(in crate::cli) project: String,
     pub(in crate::cli) pool: String,
-    /// Given by the user; else btrfs where this LXD can do it, else dir.
+    /// Given by the user; else btrfs where LXD and the kernel can do it, else dir.
     pub(in crate::cli) pool_driver: Option<String>,
     /// Given by the user; else LXD decides.
     pub(in crate::cli) pool_size: Option<String>,
@@ -32,6 +32,8 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) server: lxd::Server,
     pub(in crate::cli) project: Option<lxd::Project>,
     pub(in crate::cli) pool: Option<lxd::StoragePool>,
+    /// Whether the kernel can mount btrfs; looked at only where a new pool needs a driver.
+    pub(in crate::cli) kernel_btrfs: bool,
     pub(in crate::cli) bridge: Option<lxd::Network>,
     /// By name, only those that are wanted.
     pub(in crate::cli) profiles: BTreeMap<String, lxd::Profile>,
@@ -105,7 +107,7 @@ fn project(plan: &mut Plan, wanted: &Wanted, found: &Found) {
 fn pool(plan: &mut Plan, wanted: &Wanted, found: &Found) {
     let name = &wanted.pool;
     let Some(pool) = &found.pool else {
-        let driver = wanted.pool_driver.clone().unwrap_or_else(|| best_driver(&found.server));
+        let driver = wanted.pool_driver.clone().unwrap_or_else(|| best_driver(plan, found));
         // A directory has no size of its own.
         let size = wanted.pool_size.clone().filter(|_| driver != "dir");
         plan.steps.push(Step::CreatePool { name: name.clone(), driver, size });
@@ -125,10 +127,18 @@ fn pool(plan: &mut Plan, wanted: &Wanted, found: &Found) {
 }
 
 /// btrfs makes an instance from an image in 0.2 s, a directory takes seconds.
-fn best_driver(server: &lxd::Server) -> String {
-    let drivers = &server.environment.storage_supported_drivers;
-    let btrfs = drivers.iter().any(|driver| driver.name == "btrfs");
-    if btrfs { "btrfs" } else { "dir" }.to_owned()
+fn best_driver(plan: &mut Plan, found: &Found) -> String {
+    let drivers = &found.server.environment.storage_supported_drivers;
+    let tools = drivers.iter().any(|driver| driver.name == "btrfs");
+    let why = match (tools, found.kernel_btrfs) {
+        (true, true) => return "btrfs".to_owned(),
+        (false, true) => "LXD finds no tools for btrfs (`apt install btrfs-progs`)",
+        (_, false) => "this kernel has no btrfs",
+    };
+    plan.remark(format!(
+        "{why}: the new storage pool is a plain directory, and each runner's start copies the whole image"
+    ));
+    "dir".to_owned()
 }
 
 fn bridge(plan: &mut Plan, wanted: &Wanted, found: &Found) {

@@ -35,6 +35,7 @@ fn ready() -> Found {
             ..Default::default()
         }),
         pool: Some(lxd::StoragePool { driver: "btrfs".into(), ..Default::default() }),
+        kernel_btrfs: true,
         bridge: Some(lxd::Network {
             kind: "bridge".into(),
             managed: true,
@@ -66,7 +67,7 @@ fn texts(plan: &Plan) -> String {
 fn a_bare_host_gets_everything() {
     let low = TooLow { limit: sysctl::LIMITS[0], current: 128 };
     let server = ready().server;
-    let found = Found { server, too_low: vec![low], ..Found::default() };
+    let found = Found { server, too_low: vec![low], kernel_btrfs: true, ..Found::default() };
     insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"
     - raise fs.inotify.max_user_instances from 128 to 8192, for now and in /etc/sysctl.d/60-larm.conf
     - create LXD project larm
@@ -81,10 +82,26 @@ fn a_ready_host_gets_nothing() {
     assert_eq!(plan(&wanted(), &ready()), Plan::default());
 }
 
+/// LXD lists btrfs as soon as its tools are there, and fails to make the pool where the kernel
+/// lacks it.
 #[test]
 fn without_btrfs_the_pool_is_a_directory_and_has_no_size() {
-    let found = plan(&wanted(), &Found::default());
-    assert!(texts(&found).contains("create storage pool larm (dir)"));
+    let lacking = |server: lxd::Server, kernel_btrfs: bool| {
+        let found = plan(&wanted(), &Found { server, kernel_btrfs, ..Found::default() });
+        assert!(texts(&found).contains("create storage pool larm (dir)\n"));
+        found.remarks.concat()
+    };
+    assert!(lacking(ready().server, false).starts_with("this kernel has no btrfs: "));
+    let no_tools = lacking(lxd::Server::default(), true);
+    assert!(no_tools.contains("`apt install btrfs-progs`"), "{no_tools}");
+}
+
+#[test]
+fn a_driver_that_was_asked_for_is_taken_unseen() {
+    let asked = Wanted { pool_driver: Some("btrfs".into()), ..wanted() };
+    let found = plan(&asked, &Found::default());
+    assert!(texts(&found).contains("create storage pool larm (btrfs, 20GiB)"));
+    assert!(found.remarks.is_empty(), "{:?}", found.remarks);
 }
 
 #[test]
