@@ -39,17 +39,29 @@ fn kvm_check(missing: &[&str], driver: bool) -> Check {
     }
 }
 
-/// Whether the kernel's limits let many guests boot.
+/// Whether the kernel's limits let many guests boot, now and after the next boot.
 pub(super) fn limits() -> Check {
-    let low = sysctl::too_low();
-    if low.is_empty() {
-        return Check::ok("kernel limits", "enough for many guests");
+    limits_check(&sysctl::look())
+}
+
+fn limits_check(limits: &sysctl::Limits) -> Check {
+    const NAME: &str = "kernel limits";
+    if !limits.too_low.is_empty() {
+        let low = limits
+            .too_low
+            .iter()
+            .map(|low| format!("{} is {}, below {}", low.limit.name, low.current, low.limit.least));
+        return Check::fail(NAME, low.collect::<Vec<_>>().join(", "), "`larm setup`");
     }
-    let text: Vec<String> = low
-        .iter()
-        .map(|low| format!("{} is {}, below {}", low.limit.name, low.current, low.limit.least))
-        .collect();
-    Check::fail("kernel limits", text.join(", "), "`larm setup`")
+    if let Some(overruled) = limits.overruled.first() {
+        return Check::warn(NAME, "enough until the next boot", overruled.advice());
+    }
+    if limits.unkept.is_empty() {
+        Check::ok(NAME, "enough for many guests")
+    } else {
+        let detail = "enough now, but no file sets all of them at the next boot";
+        Check::warn(NAME, detail, "`larm setup`")
+    }
 }
 
 /// Whether the records and logs have room.
@@ -82,6 +94,17 @@ mod tests {
         let check = kvm_check(&["/dev/kvm", "/dev/vhost-vsock"], false);
         assert_eq!(check.detail, "there is no /dev/kvm and no /dev/vhost-vsock");
         assert_eq!(check.at_most_warn().status, Status::Warn);
+    }
+
+    #[test]
+    fn limits_of_this_boot_only_are_no_failure() {
+        let limit = sysctl::LIMITS[0];
+        let unkept = vec![sysctl::Unkept { limit, value: limit.good }];
+        let mut limits = sysctl::Limits { unkept, ..sysctl::Limits::default() };
+        assert_eq!(limits_check(&limits).status, Status::Warn);
+        limits.too_low = vec![sysctl::TooLow { limit, current: 128 }];
+        assert_eq!(limits_check(&limits).status, Status::Fail);
+        assert_eq!(limits_check(&sysctl::Limits::default()).status, Status::Ok);
     }
 
     #[test]

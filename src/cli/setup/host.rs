@@ -7,12 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
+
 use super::kernel;
 use super::plan::{DEFAULT_PROJECT, Found, Step, Wanted};
 use super::profile::Profile;
 use super::subnet;
 use crate::cli::report::CliError;
-use crate::cli::sysctl::{self, TooLow};
+use crate::cli::sysctl::{self, TooLow, Unkept};
 use crate::lxd::{self, Client};
 
 /// Making a pool's file system takes longer than an ordinary request may.
@@ -43,6 +45,7 @@ pub(super) async fn look(
     let pool = root.storage_pool(&wanted.pool).await?;
     // Looking may load the module, so it is left out where nothing depends on it.
     let choice = pool.is_none() && wanted.pool_driver.is_none();
+    let limits = sysctl::look();
     Ok(Found {
         server,
         project: client.project_info(client.project()).await?,
@@ -50,7 +53,9 @@ pub(super) async fn look(
         pool,
         bridge: root.network(&wanted.bridge).await?,
         profiles,
-        too_low: sysctl::too_low(),
+        may_raise: limits.too_low.iter().all(|low| may_write(&low.limit.path())),
+        may_keep: may_write(Path::new(sysctl::FILE)),
+        limits,
     })
 }
 
@@ -67,6 +72,7 @@ pub(super) async fn apply(step: &Step, client: &Client) -> Result<(), CliError> 
     let root = client.with_project(DEFAULT_PROJECT);
     match step {
         Step::RaiseLimits(low) => raise(low)?,
+        Step::KeepLimits(unkept) => keep(unkept)?,
         Step::CreateProject { name } => client.create_project(&project(name)).await?,
         Step::CreatePool { name, driver, size } => {
             let pool = pool(name, driver, size.as_deref());
@@ -137,12 +143,23 @@ fn config(pairs: &[(&str, &str)]) -> lxd::Config {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Raises limits in the running kernel, and for the next boot.
+/// Whether this user may write a file, or make it where it is not there.
+fn may_write(path: &Path) -> bool {
+    let existing = path.ancestors().find(|path| path.exists());
+    existing.is_some_and(|path| access(path, Access::WRITE_OK).is_ok())
+}
+
+/// Raises limits in the running kernel.
 fn raise(low: &[TooLow]) -> Result<(), CliError> {
     for low in low {
         let path = low.limit.path();
         fs::write(&path, low.limit.good.to_string()).map_err(|source| failed(&path, source))?;
     }
+    Ok(())
+}
+
+/// Writes limits down for the next boot.
+fn keep(unkept: &[Unkept]) -> Result<(), CliError> {
     let file = Path::new(sysctl::FILE);
     let old = match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -151,7 +168,7 @@ fn raise(low: &[TooLow]) -> Result<(), CliError> {
     if let Some(directory) = file.parent() {
         fs::create_dir_all(directory).map_err(|source| failed(directory, source))?;
     }
-    fs::write(file, sysctl::file_text(&old, low)).map_err(|source| failed(file, source))?;
+    fs::write(file, sysctl::file_text(&old, unkept)).map_err(|source| failed(file, source))?;
     fs::set_permissions(file, fs::Permissions::from_mode(0o644))
         .map_err(|source| failed(file, source))
 }

@@ -1,11 +1,13 @@
 //! What setup would do: from what is wanted and what is there to steps. Decides, and does nothing.
 
+mod limits;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::profile::{MARK, Profile};
-use crate::cli::sysctl::{self, TooLow};
+use crate::cli::sysctl::{Limits, TooLow, Unkept};
 use crate::lxd;
 
 /// The project that always exists, and that owns pools and networks.
@@ -37,13 +39,19 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) bridge: Option<lxd::Network>,
     /// By name, only those that are wanted.
     pub(in crate::cli) profiles: BTreeMap<String, lxd::Profile>,
-    pub(in crate::cli) too_low: Vec<TooLow>,
+    /// The kernel's.
+    pub(in crate::cli) limits: Limits,
+    /// Whether this user may change those of the running kernel.
+    pub(in crate::cli) may_raise: bool,
+    /// Whether this user may write them down for the next boot.
+    pub(in crate::cli) may_keep: bool,
 }
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Step {
     RaiseLimits(Vec<TooLow>),
+    KeepLimits(Vec<Unkept>),
     CreateProject { name: String },
     CreatePool { name: String, driver: String, size: Option<String> },
     CreateBridge { name: String, address: Option<String> },
@@ -68,9 +76,7 @@ pub(in crate::cli) struct StepText {
 /// Compares what is wanted with what is there.
 pub(in crate::cli) fn plan(wanted: &Wanted, found: &Found) -> Plan {
     let mut plan = Plan::default();
-    if !found.too_low.is_empty() {
-        plan.steps.push(Step::RaiseLimits(found.too_low.clone()));
-    }
+    limits::limits(&mut plan, found);
     project(&mut plan, wanted, found);
     if found.server.environment.server_clustered && (found.pool.is_none() || found.bridge.is_none())
     {
@@ -214,7 +220,8 @@ impl Step {
     /// The step, for people and programs.
     pub(in crate::cli) fn describe(&self) -> StepText {
         let (kind, text) = match self {
-            Self::RaiseLimits(low) => ("raise-limits", limits_text(low)),
+            Self::RaiseLimits(low) => ("raise-limits", limits::raise_text(low)),
+            Self::KeepLimits(unkept) => ("keep-limits", limits::keep_text(unkept)),
             Self::CreateProject { name } => {
                 ("create-project", format!("create LXD project {name}"))
             }
@@ -236,14 +243,6 @@ impl Step {
         };
         StepText { kind, text }
     }
-}
-
-fn limits_text(low: &[TooLow]) -> String {
-    let each = low
-        .iter()
-        .map(|low| format!("{} from {} to {}", low.limit.name, low.current, low.limit.good));
-    let list: Vec<String> = each.collect();
-    format!("raise {}, for now and in {}", list.join(", "), sysctl::FILE)
 }
 
 impl StepText {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::setup::profile::{self, Host};
+use crate::cli::sysctl::LIMITS;
 
 fn wanted() -> Wanted {
     let host =
@@ -53,7 +54,18 @@ fn ready() -> Found {
             },
         )]
         .into(),
-        too_low: vec![],
+        limits: Limits::default(),
+        may_raise: true,
+        may_keep: true,
+    }
+}
+
+fn low_limits() -> Limits {
+    let unkept = |index: usize| Unkept { limit: LIMITS[index], value: LIMITS[index].good };
+    Limits {
+        too_low: vec![TooLow { limit: LIMITS[0], current: 128 }],
+        unkept: vec![unkept(0), unkept(2)],
+        ..Limits::default()
     }
 }
 
@@ -65,15 +77,30 @@ fn texts(plan: &Plan) -> String {
 
 #[test]
 fn a_bare_host_gets_everything() {
-    let low = TooLow { limit: sysctl::LIMITS[0], current: 128 };
-    let server = ready().server;
-    let found = Found { server, too_low: vec![low], kernel_btrfs: true, ..Found::default() };
+    let found = Found {
+        project: None,
+        pool: None,
+        bridge: None,
+        profiles: BTreeMap::new(),
+        limits: low_limits(),
+        ..ready()
+    };
     insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"
-    - raise fs.inotify.max_user_instances from 128 to 8192, for now and in /etc/sysctl.d/60-larm.conf
+    - raise fs.inotify.max_user_instances from 128 to 8192 for now
+    - write /etc/sysctl.d/60-larm.conf for the next boot: fs.inotify.max_user_instances = 8192, kernel.keys.maxkeys = 2000
     - create LXD project larm
     - create storage pool larm (btrfs, 20GiB)
     - create bridge larmbr0 (IPv4 with NAT, no IPv6)
     - create profile larm
+    ");
+}
+
+#[test]
+fn limits_are_left_to_root() {
+    let found = Found { limits: low_limits(), may_raise: false, may_keep: false, ..ready() };
+    insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"
+    ! fs.inotify.max_user_instances is too low, and this user may not raise it: `sudo larm setup`
+    ! fs.inotify.max_user_instances, kernel.keys.maxkeys are too low after the next boot, and /etc/sysctl.d/60-larm.conf cannot be written: `sudo larm setup`
     ");
 }
 
