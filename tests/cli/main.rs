@@ -6,6 +6,7 @@
 pub mod support;
 
 mod daemon;
+mod doctor;
 mod errors;
 mod help;
 mod run;

@@ -5,8 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::check::Check;
+use super::import::Wanted;
+use crate::cli::setup::plan::DEFAULT_PROJECT;
 use crate::config::Settings;
 use crate::lxd::{self, Client, ErrorKind, Exec, NewInstance, StateChange};
+use crate::model::InstanceType;
 
 /// How long a throw-away instance may take to be made, to start, and to be deleted.
 const STEP_LIMIT: Duration = Duration::from_mins(5);
@@ -25,30 +28,49 @@ pub(super) async fn image(
     settings: &Settings,
     deep: bool,
 ) -> Result<Vec<Check>, lxd::Error> {
-    let alias = &settings.runner.spec.image;
-    let Some(image) = client.image_by_alias(alias).await? else {
-        let fix = format!(
-            "import one: `lxc image copy images:debian/12/cloud local: --project {} --alias {alias}`, \
-             with --vm for virtual machines",
-            client.project()
-        );
-        return Ok(vec![Check::fail("image", format!("there is no image {alias}"), fix)]);
+    let spec = &settings.runner.spec;
+    let own_images = has_own_images(client).await?;
+    let wanted = Wanted {
+        kind: spec.instance_type,
+        alias: &spec.image,
+        project: client.project(),
+        own_images,
     };
-    let wanted = settings.runner.spec.instance_type.as_str();
-    if image.kind != wanted {
-        let detail = format!("{alias} is for a {}, not a {wanted}", image.kind);
-        let fix =
-            format!("import one of type {wanted}, or set `type = \"{}\"` in [runner]", image.kind);
-        return Ok(vec![Check::fail("image", detail, fix)]);
+    let alias = wanted.alias;
+    let Some(image) = client.image_by_alias(alias).await? else {
+        let detail = format!("there is no image {alias}");
+        return Ok(vec![Check::fail("image", detail, wanted.bring())]);
+    };
+    if image.kind != wanted.kind.as_str() {
+        return Ok(vec![wrong_kind(&image, &wanted)]);
     }
     let what = image.properties.get("description").cloned().unwrap_or_default();
     let mut checks = vec![Check::ok("image", format!("{alias}: {what}"))];
     if deep {
-        checks.push(look_inside(client, settings).await);
+        checks.push(look_inside(client, settings, &wanted).await);
     } else {
         checks.push(by_properties(&image));
     }
     Ok(checks)
+}
+
+/// Whether the runners' project sees its own images only.
+async fn has_own_images(client: &Client) -> Result<bool, lxd::Error> {
+    let name = client.project();
+    let project = client.project_info(name).await?.unwrap_or_default();
+    let own = project.config.get("features.images").is_some_and(|own| own == "true");
+    Ok(own && name != DEFAULT_PROJECT)
+}
+
+fn wrong_kind(image: &lxd::Image, wanted: &Wanted<'_>) -> Check {
+    let (alias, is, kind) = (wanted.alias, &image.kind, wanted.kind.as_str());
+    let (suffix, caution) = match wanted.kind {
+        InstanceType::VirtualMachine => ("vm", ", whose isolation is weaker"),
+        InstanceType::Container => ("container", ""),
+    };
+    let fix =
+        format!("{}; or `type = \"{is}\"` in [runner]{caution}", wanted.bring_another(suffix));
+    Check::fail("image", format!("{alias} is for a {is}, not a {kind}"), fix)
 }
 
 /// Images made for cloud-init say so: those of images.linuxcontainers.org and larm's own by their
@@ -67,10 +89,10 @@ fn by_properties(image: &lxd::Image) -> Check {
 }
 
 /// Starts a throw-away instance and looks for what runners need.
-async fn look_inside(client: &Client, settings: &Settings) -> Check {
+async fn look_inside(client: &Client, settings: &Settings, wanted: &Wanted<'_>) -> Check {
     const NAME: &str = "cloud-init";
     let name = format!("{}-doctor-{}", settings.name_prefix, std::process::id());
-    let found = boot_and_ask(client, settings, &name).await;
+    let found = boot_and_ask(client, settings, wanted, &name).await;
     let removed = remove(client, &name).await;
     match (found, removed) {
         (Ok(check), Ok(())) => check,
@@ -88,6 +110,7 @@ async fn look_inside(client: &Client, settings: &Settings) -> Check {
 async fn boot_and_ask(
     client: &Client,
     settings: &Settings,
+    wanted: &Wanted<'_>,
     name: &str,
 ) -> Result<Check, lxd::Error> {
     let instance = NewInstance {
@@ -115,7 +138,7 @@ async fn boot_and_ask(
         Check::fail(
             "cloud-init",
             format!("the image lacks cloud-init, systemd or curl: {said}"),
-            "use an image made for cloud-init, like images:debian/12/cloud",
+            wanted.bring_another("cloud"),
         )
     })
 }
@@ -171,6 +194,19 @@ async fn remove(client: &Client, name: &str) -> Result<(), lxd::Error> {
 mod tests {
     use super::*;
     use crate::cli::doctor::check::Status;
+
+    #[test]
+    fn an_image_of_the_other_kind_can_be_mended_in_two_ways() {
+        let image = lxd::Image { kind: "container".to_owned(), ..lxd::Image::default() };
+        let kind = InstanceType::VirtualMachine;
+        let wanted = Wanted { kind, alias: "a", project: "larm", own_images: false };
+        let check = wrong_kind(&image, &wanted);
+        assert_eq!(check.detail, "a is for a container, not a virtual-machine");
+        let fix = check.fix.unwrap();
+        assert!(fix.contains("--vm --target-project larm --alias a-vm`"), "{fix}");
+        let other = "; or `type = \"container\"` in [runner], whose isolation is weaker";
+        assert!(fix.ends_with(other), "{fix}");
+    }
 
     #[test]
     fn images_say_whether_they_are_made_for_cloud_init() {

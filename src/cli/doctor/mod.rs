@@ -2,6 +2,7 @@
 
 mod check;
 mod image;
+mod import;
 mod machine;
 mod server;
 

@@ -1,0 +1,44 @@
+//! What `larm doctor` says of a stand-in for LXD.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::run::Place;
+use crate::support::standin::{StandIn, StandInOptions};
+
+/// What doctor says, by the checks' names: the status, the detail, the fix.
+type Checks = BTreeMap<String, (String, String, String)>;
+
+fn checks(place: &Place, lxd: &StandIn, arguments: &[&str]) -> Checks {
+    let mut command = place.command(&["doctor", "--json"]);
+    let output = command.args(arguments).arg("--lxd-socket").arg(lxd.socket()).output().unwrap();
+    let told: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |check: &Value, field: &str| {
+        check.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let checks = told.iter().map(|check| {
+        let rest = (text(check, "status"), text(check, "detail"), text(check, "fix"));
+        (text(check, "name"), rest)
+    });
+    checks.collect()
+}
+
+fn runners(text: &str) -> Place {
+    Place::with_config(&format!(
+        "[lxd]\nproject = 'default'\n[runner]\nprofiles = ['default']\n{text}"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_image_comes_with_commands() {
+    let lxd = StandIn::start(StandInOptions::default()).unwrap();
+    let virtual_machines = runners("image = 'mine'\n");
+    let (status, detail, fix) = &checks(&virtual_machines, &lxd, &[])["image"];
+    assert_eq!((&**status, &**detail), ("fail", "there is no image mine"));
+    assert!(fix.contains("`lxc image copy larm-images:debian/12/cloud local: --vm "), "{fix}");
+    let of_the_other_kind = runners("image = 'larm-debian12'\n");
+    let (_, detail, fix) = &checks(&of_the_other_kind, &lxd, &[])["image"];
+    assert_eq!(detail, "larm-debian12 is for a container, not a virtual-machine");
+    assert!(fix.contains("--alias larm-debian12-vm`"), "{fix}");
+}
