@@ -42,3 +42,21 @@ async fn a_missing_image_comes_with_commands() {
     assert_eq!(detail, "larm-debian12 is for a container, not a virtual-machine");
     assert!(fix.contains("--alias larm-debian12-vm`"), "{fix}");
 }
+
+/// Neither a URL nor the application in the image: every runner fails, and nothing said so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_farm_without_the_runner_application_is_found() {
+    let lxd = StandIn::start(StandInOptions::default()).unwrap();
+    let place = runners("type = 'container'\n");
+    let (status, _, fix) = &checks(&place, &lxd, &[])["runner application"];
+    assert_eq!(status, "warn");
+    assert!(fix.contains("`larm doctor --deep`"), "{fix}");
+    let (status, _, fix) = &checks(&place, &lxd, &["--deep"])["runner application"];
+    assert_eq!(status, "fail");
+    assert!(fix.starts_with("set `url` and `sha256` in [runner]"), "{fix}");
+    assert!(lxd.instances().is_empty());
+    let sum = "0".repeat(64);
+    let told = runners(&format!("url = 'https://example.org/r-1.tar.gz'\nsha256 = '{sum}'\n"));
+    let (status, detail, _) = &checks(&told, &lxd, &[])["runner application"];
+    assert_eq!((&**status, &**detail), ("ok", "guests download r-1.tar.gz"));
+}

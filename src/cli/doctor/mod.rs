@@ -1,8 +1,11 @@
 //! `larm doctor`: looks at everything that runners need, one line each.
 
+mod application;
 mod check;
+mod deep;
 mod image;
 mod import;
+mod inside;
 mod machine;
 mod server;
 
@@ -110,9 +113,9 @@ fn show(check: &Check, colored: bool) -> Result<(), CliError> {
         Status::Warn => ("warn", "33"),
         Status::Fail => ("FAIL", "31"),
     };
-    print::marked(word, color, colored, &format!("{:<16} {}", check.name, check.detail))?;
+    print::marked(word, color, colored, &format!("{:<18} {}", check.name, check.detail))?;
     match &check.fix {
-        Some(fix) => print::line(&format!("{:23}-> {fix}", "")),
+        Some(fix) => print::line(&format!("{:25}-> {fix}", "")),
         None => Ok(()),
     }
 }

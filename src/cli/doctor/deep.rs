@@ -1,0 +1,124 @@
+//! A throw-away instance of the image, made to look inside.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::check::Check;
+use super::import::Wanted;
+use super::inside::{self, Inside};
+use crate::config::Settings;
+use crate::lxd::{self, Client, ErrorKind, Exec, NewInstance, StateChange};
+
+const NAME: &str = "instance";
+/// How long a throw-away instance may take to be made, to start, and to be deleted.
+const STEP_LIMIT: Duration = Duration::from_mins(5);
+/// How long a virtual machine's agent may take to come up.
+const AGENT_LIMIT: Duration = Duration::from_mins(3);
+/// How long one command in the guest may take.
+const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+/// How often a virtual machine is asked whether its agent is up: LXD has no event for it.
+const AGENT_PAUSE: Duration = Duration::from_secs(1);
+/// How much a command in the guest may say.
+const OUTPUT_CAP: usize = 4096;
+
+/// What a look inside has shown.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) checks: Vec<Check>,
+    /// Whether the runner application is in the image, if that is known.
+    pub(super) application: Option<bool>,
+}
+
+/// Starts a throw-away instance and looks for what runners need.
+pub(super) async fn look(client: &Client, settings: &Settings, wanted: &Wanted<'_>) -> Looked {
+    let name = format!("{}-doctor-{}", settings.name_prefix, std::process::id());
+    let found = boot_and_ask(client, settings, &name).await;
+    let removed = remove(client, &name).await;
+    let mut checks = Vec::new();
+    let application = found.as_ref().ok().map(|inside| inside.application);
+    checks.push(match found {
+        Ok(inside) => inside.cloud_init(wanted),
+        Err(error) => {
+            let fix = error.hint().unwrap_or("see the instance's log with `lxc info --show-log`");
+            Check::fail(NAME, error.to_string(), fix)
+        }
+    });
+    if let Err(error) = removed {
+        let fix = format!("`lxc delete --force {name} --project {}`", client.project());
+        let detail = format!("the throw-away instance stays behind: {error}");
+        checks.push(Check::warn(NAME, detail, fix));
+    }
+    Looked { checks, application }
+}
+
+async fn boot_and_ask(
+    client: &Client,
+    settings: &Settings,
+    name: &str,
+) -> Result<Inside, lxd::Error> {
+    let instance = NewInstance {
+        name: name.to_owned(),
+        instance_type: settings.runner.spec.instance_type.as_str().to_owned(),
+        image_alias: settings.runner.spec.image.clone(),
+        ephemeral: true,
+        profiles: settings.runner.spec.profiles.clone(),
+        config: [("boot.autostart".to_owned(), "false".to_owned())].into(),
+        description: "larm doctor: throw-away".to_owned(),
+        ..NewInstance::default()
+    };
+    let operation = client.create_instance(&instance).await?;
+    client.wait(&operation, STEP_LIMIT).await?;
+    let operation = client.change_state(name, StateChange::Start).await?;
+    client.wait(&operation, STEP_LIMIT).await?;
+    let exec = Exec::new(["sh", "-c", &inside::script()]);
+    let output = ask_when_up(client, name, &exec).await?;
+    Ok(Inside::parse(&output.text()))
+}
+
+/// Runs a command as soon as the guest can: a container can at once, a virtual machine when its
+/// agent is up.
+async fn ask_when_up(
+    client: &Client,
+    name: &str,
+    exec: &Exec,
+) -> Result<lxd::ExecOutput, lxd::Error> {
+    let deadline = Instant::now() + AGENT_LIMIT;
+    loop {
+        match client.run(name, exec, OUTPUT_CAP, COMMAND_LIMIT).await {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::AgentNotRunning { .. })
+                    && Instant::now() < deadline =>
+            {
+                sleep(AGENT_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Removes the instance, which goes by itself once it is stopped.
+async fn remove(client: &Client, name: &str) -> Result<(), lxd::Error> {
+    if client.instance(name).await?.is_none() {
+        return Ok(());
+    }
+    let stop = async {
+        let change = StateChange::Stop { force: true, timeout: None };
+        let operation = client.change_state(name, change).await?;
+        client.wait(&operation, STEP_LIMIT).await
+    };
+    // It may never have started; then it is deleted as it is.
+    let stopped = timeout(STEP_LIMIT, stop).await;
+    tracing::debug!(?stopped, "stopped the throw-away instance");
+    if client.instance(name).await?.is_none() {
+        return Ok(());
+    }
+    let deleted = match client.delete_instance(name).await {
+        Ok(operation) => client.wait(&operation, STEP_LIMIT).await.map(drop),
+        Err(error) => Err(error),
+    };
+    match deleted {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
