@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::run::Place;
+use crate::support::standin::guest::GuestPlan;
 use crate::support::standin::{StandIn, StandInOptions};
 
 /// What doctor says, by the checks' names: the status, the detail, the fix.
@@ -59,4 +60,26 @@ async fn a_farm_without_the_runner_application_is_found() {
     let told = runners(&format!("url = 'https://example.org/r-1.tar.gz'\nsha256 = '{sum}'\n"));
     let (status, detail, _) = &checks(&told, &lxd, &[])["runner application"];
     assert_eq!((&**status, &**detail), ("ok", "guests download r-1.tar.gz"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_never_comes_up_is_told_from_other_failures() {
+    let lxd = StandIn::start(StandInOptions::default()).unwrap();
+    let place = runners("image = 'larm-debian12-vm'\n[deadlines]\nboot = '1s'\n");
+    let good = checks(&place, &lxd, &["--deep"]);
+    assert_eq!(good["agent"].0, "ok");
+    assert_eq!(good["cloud-init"].0, "fail", "the stand-in's guests have no curl");
+    lxd.plan_next([GuestPlan { no_agent: true, ..GuestPlan::default() }]);
+    let bad = checks(&place, &lxd, &["--deep"]);
+    let (status, detail, fix) = &bad["agent"];
+    assert_eq!((&**status, &**detail), ("fail", "it did not come up within 1s"));
+    assert!(fix.contains("`lxc image copy ") && fix.contains("`lxd-agent`"), "{fix}");
+    lxd.faults().change(|faults| {
+        faults.failing.push(("Starting instance".to_owned(), "no luck today".to_owned()));
+    });
+    let broken = checks(&place, &lxd, &["--deep"]);
+    assert!(!broken.contains_key("agent"));
+    let (status, detail, _) = &broken["instance"];
+    assert!(status == "fail" && detail.contains("no luck today"), "{detail}");
+    assert!(lxd.instances().is_empty());
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::agent;
 use super::check::Check;
 use super::import::Wanted;
 use super::inside::{self, Inside};
 use crate::config::Settings;
 use crate::lxd::{self, Client, ErrorKind, Exec, NewInstance, StateChange};
+use crate::model::InstanceType;
 
 const NAME: &str = "instance";
 /// How long a throw-away instance may take to be made, to start, and to be deleted.
 const STEP_LIMIT: Duration = Duration::from_mins(5);
-/// How long a virtual machine's agent may take to come up.
-const AGENT_LIMIT: Duration = Duration::from_mins(3);
 /// How long one command in the guest may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 /// How often a virtual machine is asked whether its agent is up: LXD has no event for it.
@@ -33,17 +33,24 @@ pub(super) struct Looked {
 /// Starts a throw-away instance and looks for what runners need.
 pub(super) async fn look(client: &Client, settings: &Settings, wanted: &Wanted<'_>) -> Looked {
     let name = format!("{}-doctor-{}", settings.name_prefix, std::process::id());
-    let found = boot_and_ask(client, settings, &name).await;
+    // As long as a runner's guest may take to boot.
+    let boot = Duration::try_from(settings.deadlines.boot).unwrap_or_default();
+    let found = boot_and_ask(client, settings, &name, boot).await;
     let removed = remove(client, &name).await;
-    let mut checks = Vec::new();
     let application = found.as_ref().ok().map(|inside| inside.application);
-    checks.push(match found {
-        Ok(inside) => inside.cloud_init(wanted),
-        Err(error) => {
-            let fix = error.hint().unwrap_or("see the instance's log with `lxc info --show-log`");
-            Check::fail(NAME, error.to_string(), fix)
+    let mut checks = match found {
+        Ok(inside) if wanted.kind == InstanceType::VirtualMachine => {
+            vec![agent::up(), inside.cloud_init(wanted)]
         }
-    });
+        Ok(inside) => vec![inside.cloud_init(wanted)],
+        Err(error) if is_agent_down(&error) => {
+            vec![agent::down(boot, agent::host_has(client.socket()), wanted)]
+        }
+        Err(error) => {
+            let fix = error.hint().unwrap_or("see LXD's log: `journalctl --unit lxd --lines 20`");
+            vec![Check::fail(NAME, error.to_string(), fix)]
+        }
+    };
     if let Err(error) = removed {
         let fix = format!("`lxc delete --force {name} --project {}`", client.project());
         let detail = format!("the throw-away instance stays behind: {error}");
@@ -56,6 +63,7 @@ async fn boot_and_ask(
     client: &Client,
     settings: &Settings,
     name: &str,
+    boot: Duration,
 ) -> Result<Inside, lxd::Error> {
     let instance = NewInstance {
         name: name.to_owned(),
@@ -72,24 +80,26 @@ async fn boot_and_ask(
     let operation = client.change_state(name, StateChange::Start).await?;
     client.wait(&operation, STEP_LIMIT).await?;
     let exec = Exec::new(["sh", "-c", &inside::script()]);
-    let output = ask_when_up(client, name, &exec).await?;
+    let output = ask_when_up(client, name, &exec, boot).await?;
     Ok(Inside::parse(&output.text()))
 }
 
+fn is_agent_down(error: &lxd::Error) -> bool {
+    matches!(error.kind(), ErrorKind::AgentNotRunning { .. })
+}
+
 /// Runs a command as soon as the guest can: a container can at once, a virtual machine when its
-/// agent is up.
+/// agent is up, for which it has `boot`.
 async fn ask_when_up(
     client: &Client,
     name: &str,
     exec: &Exec,
+    boot: Duration,
 ) -> Result<lxd::ExecOutput, lxd::Error> {
-    let deadline = Instant::now() + AGENT_LIMIT;
+    let deadline = Instant::now() + boot;
     loop {
         match client.run(name, exec, OUTPUT_CAP, COMMAND_LIMIT).await {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::AgentNotRunning { .. })
-                    && Instant::now() < deadline =>
-            {
+            Err(error) if is_agent_down(&error) && Instant::now() < deadline => {
                 sleep(AGENT_PAUSE).await;
             }
             other => return other,

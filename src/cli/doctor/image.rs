@@ -3,7 +3,7 @@
 
 use super::check::Check;
 use super::import::Wanted;
-use super::{application, deep};
+use super::{agent, application, deep};
 use crate::cli::setup::plan::DEFAULT_PROJECT;
 use crate::config::Settings;
 use crate::lxd::{self, Client};
@@ -39,7 +39,7 @@ pub(super) async fn image(
                 in_image = looked.application;
                 checks.extend(looked.checks);
             } else {
-                checks.push(by_properties(&image));
+                checks.extend(unseen(&image, &wanted, agent::host_has(client.socket())));
             }
         }
     }
@@ -75,11 +75,10 @@ fn wrong_kind(image: &lxd::Image, wanted: &Wanted<'_>) -> Check {
     Check::fail("image", format!("{alias} is for a {is}, not a {kind}"), fix)
 }
 
-/// Images made for cloud-init say so: those of images.linuxcontainers.org and larm's own by their
-/// variant, Canonical's by their label.
-fn by_properties(image: &lxd::Image) -> Check {
-    let says = |key: &str, value: &str| image.properties.get(key).is_some_and(|is| is == value);
-    if says("variant", "cloud") || says("label", "release") {
+/// What the image says of itself, without a look inside.
+fn unseen(image: &lxd::Image, wanted: &Wanted<'_>, host_has_agent: bool) -> Vec<Check> {
+    let made_for_it = is_cloud_image(image);
+    let cloud_init = if made_for_it {
         Check::ok("cloud-init", "the image is made for it")
     } else {
         Check::warn(
@@ -87,7 +86,17 @@ fn by_properties(image: &lxd::Image) -> Check {
             "the image does not say whether it has it",
             "`larm doctor --deep` starts a throw-away instance and looks",
         )
-    }
+    };
+    let is_vm = wanted.kind == InstanceType::VirtualMachine;
+    let agent = is_vm.then(|| agent::unseen(made_for_it, host_has_agent));
+    agent.into_iter().chain([cloud_init]).collect()
+}
+
+/// Images made for cloud-init say so: those of the image servers and larm's own by their variant,
+/// Canonical's by their label.
+fn is_cloud_image(image: &lxd::Image) -> bool {
+    let says = |key: &str, value: &str| image.properties.get(key).is_some_and(|is| is == value);
+    says("variant", "cloud") || says("label", "release")
 }
 
 #[cfg(test)]
@@ -114,8 +123,20 @@ mod tests {
             properties: [(key.to_owned(), value.to_owned())].into(),
             ..lxd::Image::default()
         };
-        assert_eq!(by_properties(&image("variant", "cloud")).status, Status::Ok);
-        assert_eq!(by_properties(&image("label", "release")).status, Status::Ok);
-        assert_eq!(by_properties(&image("variant", "default")).status, Status::Warn);
+        assert!(is_cloud_image(&image("variant", "cloud")));
+        assert!(is_cloud_image(&image("label", "release")));
+        assert!(!is_cloud_image(&image("variant", "default")));
+    }
+
+    #[test]
+    fn only_virtual_machines_need_an_agent() {
+        let of = |kind| {
+            let wanted = Wanted { kind, alias: "a", project: "larm", own_images: false };
+            let checks = unseen(&lxd::Image::default(), &wanted, true);
+            checks.iter().map(|check| (check.name, check.status)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(InstanceType::Container), [("cloud-init", Status::Warn)]);
+        let both = [("agent", Status::Warn), ("cloud-init", Status::Warn)];
+        assert_eq!(of(InstanceType::VirtualMachine), both);
     }
 }

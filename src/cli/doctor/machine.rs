@@ -26,7 +26,7 @@ fn kvm_check(missing: &[&str], driver: bool) -> Check {
             "kvm",
             "LXD has no driver for virtual machines",
             format!(
-                "install QEMU (`apt install qemu-system-x86 ovmf`) and restart LXD, {containers}"
+                "install QEMU (`apt install qemu-system-x86 ovmf lxd-agent`) and restart LXD, {containers}"
             ),
         ),
         (missing, _) => Check::fail(

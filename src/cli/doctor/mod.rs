@@ -1,5 +1,6 @@
 //! `larm doctor`: looks at everything that runners need, one line each.
 
+mod agent;
 mod application;
 mod check;
 mod deep;
