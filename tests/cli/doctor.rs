@@ -1,8 +1,12 @@
 //! What `larm doctor` says of a stand-in for LXD.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use insta::assert_snapshot;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::run::Place;
 use crate::support::standin::guest::GuestPlan;
@@ -81,5 +85,51 @@ async fn an_agent_that_never_comes_up_is_told_from_other_failures() {
     assert!(!broken.contains_key("agent"));
     let (status, detail, _) = &broken["instance"];
     assert!(status == "fail" && detail.contains("no luck today"), "{detail}");
+    assert!(lxd.instances().is_empty());
+}
+
+/// Starts a look inside, interrupts it when LXD was asked for something, and returns how it ended.
+async fn interrupted(place: &Place, lxd: &StandIn, when: impl Fn(&StandIn) -> bool) -> String {
+    let arguments = ["doctor", "--deep", "--lxd-socket", lxd.socket().to_str().unwrap()];
+    let mut command = place.command(&arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !when(lxd) {
+        assert!(Instant::now() < patience, "{:?}", lxd.requests());
+        sleep(Duration::from_millis(5)).await;
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    place.shown(&child.wait_with_output().unwrap())
+}
+
+/// Ctrl-C during the boot left the instance running.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_look_inside_leaves_nothing() {
+    let lxd = StandIn::start(StandInOptions::default()).unwrap();
+    let place = runners("image = 'larm-debian12-vm'\n");
+    lxd.plan_next([GuestPlan { no_agent: true, ..GuestPlan::default() }]);
+    let boots = |lxd: &StandIn| lxd.instances().iter().any(|one| one.status == "Running");
+    assert_snapshot!(interrupted(&place, &lxd, boots).await, @"
+    exit: 130
+    ----- stdout
+    ----- stderr
+    error: interrupted: the throw-away instance was removed
+
+    hint: `larm doctor` without --deep starts nothing
+    ");
+    assert!(lxd.instances().is_empty());
+}
+
+/// While LXD makes the instance there is none to remove yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_is_being_made_is_waited_for_and_removed() {
+    let create_time = Duration::from_millis(500);
+    let lxd = StandIn::start(StandInOptions { create_time, ..StandInOptions::default() }).unwrap();
+    let place = runners("type = 'container'\n");
+    let ordered = |lxd: &StandIn| lxd.requests().iter().any(|request| request.method == "POST");
+    let ended = interrupted(&place, &lxd, ordered).await;
+    assert!(ended.starts_with("exit: 130\n"), "{ended}");
+    sleep(create_time).await;
     assert!(lxd.instances().is_empty());
 }

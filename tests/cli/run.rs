@@ -64,7 +64,8 @@ impl Place {
         self.shown(&child.wait_with_output().unwrap())
     }
 
-    fn shown(&self, output: &Output) -> String {
+    /// How a command ended, as [`Place::run`] tells it.
+    pub(crate) fn shown(&self, output: &Output) -> String {
         let directory = self.directory.path().to_str().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         format!(

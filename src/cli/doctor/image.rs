@@ -3,6 +3,7 @@
 
 use super::check::Check;
 use super::import::Wanted;
+use super::stop::Stop;
 use super::{agent, application, deep};
 use crate::cli::setup::plan::DEFAULT_PROJECT;
 use crate::config::Settings;
@@ -13,7 +14,7 @@ use crate::model::InstanceType;
 pub(super) async fn image(
     client: &Client,
     settings: &Settings,
-    deep: bool,
+    deep: Option<&mut Stop<'_>>,
 ) -> Result<Vec<Check>, lxd::Error> {
     let spec = &settings.runner.spec;
     let own_images = has_own_images(client).await?;
@@ -34,8 +35,8 @@ pub(super) async fn image(
         Err(check) => checks.push(check),
         Ok(image) => {
             checks.push(present(&image, &wanted));
-            if deep {
-                let looked = deep::look(client, settings, &wanted).await;
+            if let Some(stop) = deep {
+                let looked = deep::look(client, settings, &wanted, stop).await;
                 in_image = looked.application;
                 checks.extend(looked.checks);
             } else {

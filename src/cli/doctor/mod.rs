@@ -9,6 +9,7 @@ mod import;
 mod inside;
 mod machine;
 mod server;
+mod stop;
 
 use std::io::stdout;
 
@@ -21,6 +22,7 @@ use super::report::{CliError, Outcome};
 use crate::config::Settings;
 use crate::lxd::{self, Client};
 use check::{Check, Status};
+use stop::Stop;
 
 /// Check whether this machine can run runners
 ///
@@ -40,8 +42,13 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
     let settings = context.settings()?;
     let progress = Progress::start(context, "looking");
-    let checks = look(context, &settings, arguments.deep).await;
+    let mut stop = arguments.deep.then(|| Stop::new(&progress));
+    let checks = look(context, &settings, stop.as_mut()).await;
+    let interrupted = stop.is_some_and(|stop| stop.asked());
     drop(progress);
+    if interrupted {
+        return Err(cut_short(&checks));
+    }
     if context.global.json {
         print::json(&checks)?;
     } else {
@@ -54,7 +61,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
     Ok(if failed { Outcome::Wrong } else { Outcome::Done })
 }
 
-async fn look(context: &Context, settings: &Settings, deep: bool) -> Vec<Check> {
+async fn look(context: &Context, settings: &Settings, deep: Option<&mut Stop<'_>>) -> Vec<Check> {
+    // First, as from a look inside on no signal ends the program.
+    let daemon = daemon(context).await;
     let mut checks = Vec::new();
     match context.lxd() {
         Ok(client) => look_at_lxd(&client, settings, deep, &mut checks).await,
@@ -65,11 +74,16 @@ async fn look(context: &Context, settings: &Settings, deep: bool) -> Vec<Check> 
     }
     checks.push(machine::limits());
     checks.push(machine::state_dir(&settings.state_dir));
-    checks.push(daemon(context).await);
+    checks.push(daemon);
     checks
 }
 
-async fn look_at_lxd(client: &Client, settings: &Settings, deep: bool, checks: &mut Vec<Check>) {
+async fn look_at_lxd(
+    client: &Client,
+    settings: &Settings,
+    deep: Option<&mut Stop<'_>>,
+    checks: &mut Vec<Check>,
+) {
     let Some(server) = server::connect(client, checks).await else { return };
     checks.push(server::extensions(&server));
     checks.push(machine::kvm(&server, settings.runner.spec.instance_type));
@@ -79,6 +93,17 @@ async fn look_at_lxd(client: &Client, settings: &Settings, deep: bool, checks: &
     match image::image(client, settings, deep).await {
         Ok(found) => checks.extend(found),
         Err(error) => checks.push(broke_off(&error)),
+    }
+}
+
+/// The error for a look inside that a signal has ended.
+fn cut_short(checks: &[Check]) -> CliError {
+    let left = checks.iter().find(|check| check.name == deep::NAME);
+    let message = left.map_or("the throw-away instance was removed", |check| &check.detail);
+    let hint = left.and_then(|check| check.fix.clone());
+    CliError::Interrupted {
+        message: message.to_owned(),
+        hint: hint.unwrap_or_else(|| "`larm doctor` without --deep starts nothing".to_owned()),
     }
 }
 
