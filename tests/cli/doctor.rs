@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use larm::lxd::{Client, ClientOptions, NewInstance};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -132,4 +133,31 @@ async fn an_instance_that_is_being_made_is_waited_for_and_removed() {
     assert!(ended.starts_with("exit: 130\n"), "{ended}");
     sleep(create_time).await;
     assert!(lxd.instances().is_empty());
+}
+
+/// A run that was killed outright has removed nothing; the next one tells of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_look_inside_has_left_is_told() {
+    let lxd = StandIn::start(StandInOptions::default()).unwrap();
+    let client = Client::new(ClientOptions::new(lxd.socket()));
+    let place = runners("type = 'container'\n");
+    assert!(!checks(&place, &lxd, &[]).contains_key("leftovers"));
+    for (name, description) in [
+        // No process has a number as high as this (proc(5), `pid_max`).
+        ("larm-doctor-99999999", "larm doctor: throw-away"),
+        ("larm-doctor-99999998", "somebody's own"),
+    ] {
+        let instance = NewInstance {
+            name: name.to_owned(),
+            image_alias: "larm-debian12".to_owned(),
+            profiles: vec!["default".to_owned()],
+            description: description.to_owned(),
+            ..NewInstance::default()
+        };
+        let operation = client.create_instance(&instance).await.unwrap();
+        client.wait(&operation, Duration::from_secs(20)).await.unwrap();
+    }
+    let (status, _, fix) = &checks(&place, &lxd, &[])["leftovers"];
+    assert_eq!(status, "warn");
+    assert_eq!(fix, "`lxc delete --force larm-doctor-99999999 --project default`");
 }

@@ -7,6 +7,7 @@ mod deep;
 mod image;
 mod import;
 mod inside;
+mod leftovers;
 mod machine;
 mod server;
 mod stop;
@@ -89,6 +90,10 @@ async fn look_at_lxd(
     checks.push(machine::kvm(&server, settings.runner.spec.instance_type));
     if let Err(error) = server::prepared(client, &server, settings, checks).await {
         checks.push(broke_off(&error));
+    }
+    match leftovers::check(client).await {
+        Ok(found) => checks.extend(found),
+        Err(error) => checks.push(broke_off(&error)),
     }
     match image::image(client, settings, deep).await {
         Ok(found) => checks.extend(found),
