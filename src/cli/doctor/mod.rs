@@ -9,6 +9,7 @@ mod import;
 mod inside;
 mod leftovers;
 mod machine;
+mod pool;
 mod server;
 mod stop;
 

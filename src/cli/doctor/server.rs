@@ -1,6 +1,7 @@
 //! Checks of LXD: the socket, what it can do, and what `larm setup` makes in it.
 
-use super::check::{Check, space};
+use super::check::Check;
+use super::pool;
 use crate::cli::setup::{self, plan, profile};
 use crate::config::Settings;
 use crate::lxd::{self, Client, ErrorKind};
@@ -83,7 +84,7 @@ pub(super) async fn prepared(
     };
     let root = client.with_project(plan::DEFAULT_PROJECT);
     checks.push(match value("disk", "pool") {
-        Some(name) => pool(&root, &name).await?,
+        Some(name) => pool::check(&root, server, &name).await?,
         None => Check::fail("storage pool", "no profile has a root disk", "`larm setup`"),
     });
     checks.push(match value("nic", "network") {
@@ -124,23 +125,6 @@ fn drift(client: &Client, server: &lxd::Server, found: &lxd::Profile) -> Vec<Str
     let all = profile::all(&host).unwrap_or_default();
     let wanted = all.iter().find(|profile| profile.name == found.name);
     wanted.map_or_else(Vec::new, |wanted| plan::changes(wanted, found))
-}
-
-async fn pool(client: &Client, name: &str) -> Result<Check, lxd::Error> {
-    let Some(pool) = client.storage_pool(name).await? else {
-        let detail = format!("there is no storage pool {name}");
-        return Ok(Check::fail("storage pool", detail, "`larm setup`"));
-    };
-    let what = format!("{name} ({})", pool.driver);
-    let space_left = client.storage_pool_space(name).await?;
-    let fix = format!("enlarge it: `lxc storage set {name} size=50GiB`");
-    let check = space("storage pool", &what, space_left.free(), space_left.total, &fix);
-    if pool.driver == "dir" && check.fix.is_none() {
-        let detail = format!("{}; a plain directory makes every start slow", check.detail);
-        let fix = "`apt install btrfs-progs`, then `larm setup --pool NEW --pool-driver btrfs`";
-        return Ok(Check::warn("storage pool", detail, fix));
-    }
-    Ok(check)
 }
 
 async fn bridge(client: &Client, name: &str) -> Result<Check, lxd::Error> {

@@ -173,6 +173,12 @@ fn profile(plan: &mut Plan, wanted: &Profile, found: Option<&lxd::Profile>) {
         return;
     }
     if found.config.contains_key(MARK) {
+        if !found.used_by.is_empty() && pool_of(&wanted.devices) != pool_of(&found.devices) {
+            let (name, count) = (&wanted.name, found.used_by.len());
+            plan.remark(format!(
+                "{count} instances use profile {name}: LXD changes its pool only once they are gone (`larm flush`)"
+            ));
+        }
         plan.steps.push(Step::UpdateProfile { profile: wanted.clone(), changes });
     } else {
         plan.remark(format!(
@@ -181,6 +187,10 @@ fn profile(plan: &mut Plan, wanted: &Profile, found: Option<&lxd::Profile>) {
             changes.join(", ")
         ));
     }
+}
+
+fn pool_of(devices: &lxd::Devices) -> Option<&String> {
+    devices.get("root").and_then(|root| root.get("pool"))
 }
 
 /// What would change, as `key: old -> new`.

@@ -141,6 +141,22 @@ fn drift_of_our_profile_is_shown_and_mended() {
     insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"- update profile larm: boot.autostart: true -> false, eth0.security.mac_filtering: (none) -> true, gpu.type: gpu -> (none)");
 }
 
+/// LXD refuses to give a profile another pool as long as instances use it.
+#[test]
+fn a_new_pool_waits_for_the_instances_on_the_old_one() {
+    let remarks = |pool: &str, used_by: &[&str]| {
+        let mut found = ready();
+        let profile = found.profiles.get_mut("larm").unwrap();
+        profile.used_by = used_by.iter().map(|path| (*path).to_owned()).collect();
+        profile.devices.get_mut("root").unwrap().insert("pool".into(), pool.into());
+        profile.config.insert("boot.autostart".into(), "true".into());
+        plan(&wanted(), &found).remarks.concat()
+    };
+    assert!(remarks("old", &["/1.0/instances/a"]).contains("`larm flush`"));
+    assert_eq!(remarks("old", &[]), "");
+    assert_eq!(remarks("larm", &["/1.0/instances/a"]), "");
+}
+
 #[test]
 fn what_others_made_is_left_alone() {
     let mut found = ready();
