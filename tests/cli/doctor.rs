@@ -42,11 +42,11 @@ async fn a_missing_image_comes_with_commands() {
     let virtual_machines = runners("image = 'mine'\n");
     let (status, detail, fix) = &checks(&virtual_machines, &lxd, &[])["image"];
     assert_eq!((&**status, &**detail), ("fail", "there is no image mine"));
-    assert!(fix.contains("`lxc image copy larm-images:debian/12/cloud local: --vm "), "{fix}");
+    assert!(fix.contains("`lxc image copy ubuntu:24.04 local: --vm "), "{fix}");
     let of_the_other_kind = runners("image = 'larm-debian12'\n");
     let (_, detail, fix) = &checks(&of_the_other_kind, &lxd, &[])["image"];
     assert_eq!(detail, "larm-debian12 is for a container, not a virtual-machine");
-    assert!(fix.contains("--alias larm-debian12-vm`"), "{fix}");
+    assert!(fix.contains("--alias larm-ubuntu24-vm`"), "{fix}");
 }
 
 /// Neither a URL nor the application in the image: every runner fails, and nothing said so.

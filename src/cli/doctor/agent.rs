@@ -48,7 +48,7 @@ pub(super) fn down(limit: Duration, host_has: bool, wanted: &Wanted<'_>) -> Chec
     let another = format!(
         "use an image that starts LXD's agent, as Debian's package `lxd-agent` makes one do, or a \
          cloud image: {}",
-        wanted.bring_another("cloud")
+        wanted.bring_another()
     );
     let fix = if host_has {
         another
@@ -78,7 +78,7 @@ mod tests {
         let wanted = Wanted { kind, alias: "a", project: "p", own_images: false };
         let check = down(Duration::from_mins(5), true, &wanted);
         assert_eq!(check.detail, "it did not come up within 5m 0s");
-        assert!(check.fix.unwrap().contains("--vm --target-project p --alias a-cloud`"));
+        assert!(check.fix.unwrap().contains("--vm --target-project p --alias larm-ubuntu24-vm`"));
         let without = down(Duration::from_mins(5), false, &wanted);
         assert!(without.fix.unwrap().starts_with("`apt install lxd-agent` on this host"));
     }

@@ -67,12 +67,11 @@ async fn has_own_images(client: &Client) -> Result<bool, lxd::Error> {
 
 fn wrong_kind(image: &lxd::Image, wanted: &Wanted<'_>) -> Check {
     let (alias, is, kind) = (wanted.alias, &image.kind, wanted.kind.as_str());
-    let (suffix, caution) = match wanted.kind {
-        InstanceType::VirtualMachine => ("vm", ", whose isolation is weaker"),
-        InstanceType::Container => ("container", ""),
+    let caution = match wanted.kind {
+        InstanceType::VirtualMachine => ", whose isolation is weaker",
+        InstanceType::Container => "",
     };
-    let fix =
-        format!("{}; or `type = \"{is}\"` in [runner]{caution}", wanted.bring_another(suffix));
+    let fix = format!("{}; or `type = \"{is}\"` in [runner]{caution}", wanted.bring_another());
     Check::fail("image", format!("{alias} is for a {is}, not a {kind}"), fix)
 }
 
@@ -113,7 +112,7 @@ mod tests {
         let check = wrong_kind(&image, &wanted);
         assert_eq!(check.detail, "a is for a container, not a virtual-machine");
         let fix = check.fix.unwrap();
-        assert!(fix.contains("--vm --target-project larm --alias a-vm`"), "{fix}");
+        assert!(fix.contains("--vm --target-project larm --alias larm-ubuntu24-vm`"), "{fix}");
         let other = "; or `type = \"container\"` in [runner], whose isolation is weaker";
         assert!(fix.ends_with(other), "{fix}");
     }

@@ -2,11 +2,11 @@
 
 use crate::model::InstanceType;
 
-/// Serves images to LXD. Debian's LXD 5.0 calls another one `images:`, which refuses LXD since 2024
-/// (canonical/lxd issue 12742).
-const SERVER: &str = "https://images.lxd.canonical.com";
-const REMOTE: &str = "larm-images";
-const IMAGE: &str = "debian/12/cloud";
+/// Canonical's cloud image, from a server that each `lxc` knows: it has curl, and starts LXD's agent.
+/// Those of images.linuxcontainers.org, which Debian's LXD 5.0 calls `images:`, are refused to LXD
+/// since 2024 (canonical/lxd issue 12742); Debian's on images.lxd.canonical.com, which took its
+/// place, have no curl, as the recipe they share has none (lxc/lxc-ci issue 977).
+const IMAGE: &str = "ubuntu:24.04";
 
 /// What `scripts/image` makes: alias and argument.
 const BUILT: [(&str, &str); 2] = [("larm-debian12", ""), ("larm-debian13", " trixie")];
@@ -25,26 +25,29 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// Brings the image where there is none under this alias.
     pub(super) fn bring(&self) -> String {
-        let copy = self.copy(self.alias);
+        let is_built = BUILT.iter().any(|(alias, _)| *alias == self.alias);
+        let copy = if is_built { self.bring_another() } else { self.copy(self.alias) };
         match self.build() {
             Some(build) => format!("{build}, or {copy}"),
             None => copy,
         }
     }
 
-    /// Brings another one, as the alias is taken by what is of no use.
-    pub(super) fn bring_another(&self, suffix: &str) -> String {
-        let alias = format!("{}-{suffix}", self.alias);
-        format!("{}, and `image = \"{alias}\"` in [runner]", self.copy(&alias))
+    /// Brings another one: the alias is taken by one that is of no use, or says what this is not.
+    pub(super) fn bring_another(&self) -> String {
+        let alias = match self.kind {
+            InstanceType::VirtualMachine => "larm-ubuntu24-vm",
+            InstanceType::Container => "larm-ubuntu24",
+        };
+        let taken = if self.alias == alias { "-new" } else { "" };
+        let alias = format!("{alias}{taken}");
+        format!("{} and `image = \"{alias}\"` in [runner]", self.copy(&alias))
     }
 
     fn copy(&self, alias: &str) -> String {
         let vm = if self.kind == InstanceType::VirtualMachine { " --vm" } else { "" };
-        format!(
-            "`lxc remote add {REMOTE} {SERVER} --protocol simplestreams` once, then `lxc image copy \
-             {REMOTE}:{IMAGE} local:{vm} --target-project {} --alias {alias}`",
-            self.project
-        )
+        let project = self.project;
+        format!("`lxc image copy {IMAGE} local:{vm} --target-project {project} --alias {alias}`")
     }
 
     /// Builds it from Debian packages, where that is possible and the runners would see it.
@@ -71,23 +74,27 @@ mod tests {
 
     #[test]
     fn virtual_machines_come_from_the_image_server() {
-        let wanted = wanted(InstanceType::VirtualMachine, "larm-debian12");
-        insta::assert_snapshot!(wanted.bring(), @"`lxc remote add larm-images https://images.lxd.canonical.com --protocol simplestreams` once, then `lxc image copy larm-images:debian/12/cloud local: --vm --target-project larm --alias larm-debian12`");
-        let another = wanted.bring_another("vm");
-        assert!(another.ends_with(
-            "--alias larm-debian12-vm`, and `image = \"larm-debian12-vm\"` in [runner]"
-        ));
+        let default = wanted(InstanceType::VirtualMachine, "larm-debian12");
+        insta::assert_snapshot!(default.bring(), @"`lxc image copy ubuntu:24.04 local: --vm --target-project larm --alias larm-ubuntu24-vm` and `image = \"larm-ubuntu24-vm\"` in [runner]");
+        let mine = wanted(InstanceType::VirtualMachine, "mine").bring();
+        assert!(mine.ends_with(" --target-project larm --alias mine`"), "{mine}");
+    }
+
+    #[test]
+    fn an_alias_that_is_taken_is_not_given_again() {
+        let fix = wanted(InstanceType::VirtualMachine, "larm-ubuntu24-vm").bring_another();
+        assert!(fix.ends_with("`image = \"larm-ubuntu24-vm-new\"` in [runner]"), "{fix}");
     }
 
     #[test]
     fn containers_are_built_where_the_runners_see_them() {
         let trixie = wanted(InstanceType::Container, "larm-debian13");
         let text = trixie.bring();
-        assert!(text.starts_with("`scripts/image trixie` of larm's source, or `lxc remote add "));
-        assert!(text.contains(" local: --target-project larm --alias larm-debian13`"), "{text}");
+        assert!(text.starts_with("`scripts/image trixie` of larm's source, or `lxc image copy "));
+        assert!(text.contains(" local: --target-project larm --alias larm-ubuntu24`"), "{text}");
         let other = wanted(InstanceType::Container, "mine").bring();
         assert!(other.contains("`image = \"larm-debian12\"` in [runner], or "), "{other}");
         let apart = Wanted { own_images: true, ..trixie }.bring();
-        assert!(apart.starts_with("`lxc remote add "), "{apart}");
+        assert!(apart.starts_with("`lxc image copy "), "{apart}");
     }
 }

@@ -53,7 +53,7 @@ impl Inside {
             Check::ok(NAME, format!("{}, systemd and curl are in the image", self.version))
         } else {
             let detail = format!("the image lacks {}", self.missing.join(", "));
-            Check::fail(NAME, detail, wanted.bring_another("cloud"))
+            Check::fail(NAME, detail, wanted.bring_another())
         }
     }
 }
@@ -85,6 +85,6 @@ mod tests {
         let check = inside.cloud_init(&wanted);
         assert_eq!(check.status, Status::Fail);
         assert_eq!(check.detail, "the image lacks cloud-init, curl");
-        assert!(check.fix.unwrap().contains("--alias a-cloud`"));
+        assert!(check.fix.unwrap().contains("--alias larm-ubuntu24`"));
     }
 }
