@@ -75,7 +75,8 @@ impl Client {
         limit: Duration,
     ) -> Result<ExecOutput, Error> {
         let Streams { mut input, stdout, stderr, control } =
-            match self.open_streams(what, operation).await {
+            // Boxed: it would stay with every watch for as long as that waits.
+            match Box::pin(self.open_streams(what, operation)).await {
                 Ok(streams) => streams,
                 Err(error) => return self.without_streams(operation, error).await,
             };

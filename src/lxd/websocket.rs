@@ -27,8 +27,8 @@ const MESSAGE_CAP: usize = 4 << 20;
 /// What a connection holds, which a hundred runners' watches have four times each.
 const BUFFER: usize = 8 << 10;
 
-/// One websocket.
-pub(super) type Socket = WebSocketStream<UnixStream>;
+/// One websocket; boxed, as it would make every future large that holds one.
+pub(super) type Socket = Box<WebSocketStream<UnixStream>>;
 
 impl Client {
     /// Opens a websocket.
@@ -43,7 +43,7 @@ impl Client {
                 .max_message_size(Some(MESSAGE_CAP))
                 .max_frame_size(Some(MESSAGE_CAP));
             let result = client_async_with_config(address, stream, Some(config)).await;
-            result.map(|(socket, _)| socket).map_err(|error| failure(&subject, error))
+            result.map(|(socket, _)| Box::new(socket)).map_err(|error| failure(&subject, error))
         };
         match timeout(LIMIT, open).await {
             Ok(result) => result,
