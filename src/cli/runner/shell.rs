@@ -1,7 +1,7 @@
 //! `larm runner shell`: a terminal in a runner's instance, by LXD and without the daemon's help
 //! but for the name.
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
 use clap::Args;
@@ -31,8 +31,9 @@ const WAITING: usize = 16;
 
 /// Open a root shell in a runner's instance, or run a command there
 ///
-/// The command's exit code is larm's. Without a terminal a command gets no input, and its output
-/// comes when it has ended.
+/// The command's exit code is larm's. A command gets the terminal if larm has one at both ends.
+/// Where its output or its input is a file or a pipe, it gets no input, and its output comes
+/// unchanged when it has ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm runner shell 3f9c\n  \
@@ -51,7 +52,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
         Ok(name) => name.to_string(),
         Err(_) => context.daemon()?.runner(&arguments.runner).await?.name.to_string(),
     };
-    let terminal = arguments.command.is_empty() || stdin().is_terminal();
+    let terminal =
+        wants_terminal(&arguments.command, stdin().is_terminal(), stdout().is_terminal());
     let command = if arguments.command.is_empty() {
         SHELL.map(str::to_owned).to_vec()
     } else {
@@ -64,6 +66,12 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
     } else {
         recorded(&client, &name, &exec, context).await
     }
+}
+
+/// A terminal on the way would change what a command writes into a file: line ends, and standard
+/// error in between.
+fn wants_terminal(command: &[String], keyboard: bool, screen: bool) -> bool {
+    command.is_empty() || (keyboard && screen)
 }
 
 /// Runs a command without a terminal: its output stays as it is, and the two streams apart.
@@ -162,4 +170,20 @@ async fn exit_code(client: &Client, operation: &Operation) -> Result<Outcome, Cl
 /// A command that a signal ended has -1 in a virtual machine.
 fn guest_code(code: i64) -> Outcome {
     Outcome::Guest(u8::try_from(code).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `larm runner shell NAME -- cat FILE > copy`, typed at a keyboard, wrote a copy with other
+    /// line ends.
+    #[test]
+    fn a_command_has_a_terminal_only_between_keyboard_and_screen() {
+        let command = ["cat".to_owned()];
+        assert!(wants_terminal(&command, true, true));
+        assert!(!wants_terminal(&command, true, false));
+        assert!(!wants_terminal(&command, false, true));
+        assert!(wants_terminal(&[], false, false), "a shell has one in any case");
+    }
 }
