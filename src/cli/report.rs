@@ -257,12 +257,17 @@ pub(super) fn notice(context: &Context, text: &str) {
     }
 }
 
+/// Tells the user what to type; without it a command would wait for that in silence.
+pub(super) fn ask(text: &str) {
+    write_error(text);
+}
+
 /// Asks a question that `y` agrees to. Without a terminal there is nobody to ask.
 pub(super) fn confirm(question: &str) -> Result<Option<bool>, CliError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(None);
     }
-    write_error(&format!("{question} [y/N] "));
+    ask(&format!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ use secrecy::zeroize::Zeroizing;
 const MAX_SECRET: usize = 64 << 10;
 /// What others than owner and group may do.
 const OTHERS: u32 = 0o007;
+/// Standard input by name.
+const STDIN: &str = "/dev/stdin";
 
 /// Why a secret could not be read. Never holds any part of it.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +55,27 @@ impl CredentialError {
     }
 }
 
-/// Reads a secret from a file: one line of text, whose end of line is not part of it.
+/// Whether a path means standard input: `-`, or its name.
+pub fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new(STDIN)
+}
+
+/// Reads a secret from a file, or from standard input: one line of text, whose end of line is not
+/// part of it.
 ///
-/// A regular file that others than its owner and group may use is refused.
+/// A regular file that others than its owner and group may use is refused; not so standard input,
+/// whose file larm can neither name nor mend.
 pub fn read_secret(path: &Path) -> Result<SecretString, CredentialError> {
+    let (path, opened) = if is_stdin(path) {
+        (Path::new(STDIN), io::stdin().as_fd().try_clone_to_owned().map(File::from))
+    } else {
+        (path, File::open(path))
+    };
     let failed = |source| CredentialError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = opened.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.permissions().mode() & 0o777;
-    if metadata.is_file() && mode & OTHERS != 0 {
+    if !is_stdin(path) && metadata.is_file() && mode & OTHERS != 0 {
         return Err(CredentialError::Open { path: path.to_owned(), mode });
     }
     // All of it is there from the start: a vector that grows leaves copies behind.

@@ -19,7 +19,7 @@ mod settings;
 mod tests;
 mod value;
 
-pub use credential::{CredentialError, read_secret};
+pub use credential::{CredentialError, is_stdin, read_secret};
 pub use error::ConfigError;
 pub use load::{DEFAULT_FILE, load};
 pub use settings::{

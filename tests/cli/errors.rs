@@ -222,6 +222,29 @@ fn secrets_are_not_repeated() {
     assert!(output.contains("hint: `chmod 600 token`") && !output.contains("S3CRET"), "{output}");
 }
 
+/// `larm runner create --jit-config-file - < token` was refused where others might read the file
+/// `token`, with the advice to `chmod 600 /dev/stdin`.
+#[test]
+fn a_secret_on_standard_input_may_come_from_any_file() {
+    let place = Place::new();
+    std::fs::write(place.path("token"), "S3CRET").unwrap();
+    std::fs::set_permissions(place.path("token"), Permissions::from_mode(0o644)).unwrap();
+    for name in ["-", "/dev/stdin"] {
+        let output = place.run_with_file(&["runner", "create", "--jit-config-file", name], "token");
+        assert!(output.starts_with("exit: 5\n"), "it is read, and no daemon is there: {output}");
+    }
+}
+
+/// It waited in silence.
+#[test]
+fn a_secret_from_a_terminal_is_asked_for() {
+    let place = Place::new();
+    let typed =
+        place.run_at_a_terminal(&["runner", "create", "--jit-config-file", "-"], b"S3CRET\n\x04");
+    assert!(typed.starts_with("exit: 5\n"), "{typed}");
+    assert!(typed.contains("\npaste the credential, then press Enter and Ctrl-D\n"), "{typed}");
+}
+
 /// Whoever reads the output may stop reading: that is no failure and needs no words.
 #[test]
 fn a_closed_pipe_is_quiet() {

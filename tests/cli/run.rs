@@ -1,9 +1,11 @@
 //! Runs the binary in a directory of its own, with nothing of the user's environment.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 /// A place to run the binary in.
@@ -62,6 +64,23 @@ impl Place {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         self.shown(&child.wait_with_output().unwrap())
+    }
+
+    /// Runs it with a file as its standard input.
+    pub(crate) fn run_with_file(&self, arguments: &[&str], name: &str) -> String {
+        let input = File::open(self.path(name)).unwrap();
+        self.shown(&self.command(arguments).stdin(input).output().unwrap())
+    }
+
+    /// Runs it with a terminal as its standard input, on which this was typed.
+    pub(crate) fn run_at_a_terminal(&self, arguments: &[&str], typed: &[u8]) -> String {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
+        let terminal = File::options().read(true).write(true).open(name).unwrap();
+        File::from(keyboard.try_clone().unwrap()).write_all(typed).unwrap();
+        self.shown(&self.command(arguments).stdin(terminal).output().unwrap())
     }
 
     /// How a command ended, as [`Place::run`] tells it.
