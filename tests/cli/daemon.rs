@@ -12,14 +12,14 @@ use crate::run::Place;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A daemon that runs, and what it tells systemd; killed when dropped.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     notify: UnixDatagram,
 }
 
 impl Daemon {
     /// Starts one, and returns when it says that it is ready.
-    fn start(place: &Place) -> Self {
+    pub(crate) fn start(place: &Place) -> Self {
         let socket = place.path("notify.sock");
         drop(std::fs::remove_file(&socket));
         let notify = UnixDatagram::bind(&socket).unwrap();
