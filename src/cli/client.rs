@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use super::report::CliError;
 use crate::http::types::{
-    CleanupRequest, CreateRequest, Created, DeleteRequest, ErrorBody, Events, FlushRequest, Logs,
-    Removed, Runner, Runners, ServerInfo,
+    CleanupRequest, CreateRequest, Created, CredentialBody, DeleteRequest, ErrorBody, Events,
+    FlushRequest, Logs, Removed, Runner, Runners, ServerInfo,
 };
 use crate::model::Phase;
 
@@ -91,6 +91,11 @@ impl Daemon {
         let query = [("wait", phase.to_string()), ("timeout", limit.as_secs().to_string())];
         let request = self.request(Method::GET, &runner_path(id)).query(&query);
         self.read(request, limit.saturating_add(GRACE)).await
+    }
+
+    pub(super) async fn give(&self, id: &str, body: &CredentialBody) -> Result<(), CliError> {
+        let path = format!("{}/credential", runner_path(id));
+        self.send(self.request(Method::POST, &path).json(body), QUICK).await.map(drop)
     }
 
     pub(super) async fn delete(&self, id: &str, how: &DeleteRequest) -> Result<Removed, CliError> {

@@ -96,6 +96,8 @@ fn create() {
         --jq .encoded_jit_config | larm runner create --jit-config-file - --wait listening
       larm runner create --registration-token-file token --github acme/web --labels x64,fast
       larm runner create --standby --wait standby
+
+    A standby gets its credential later: larm runner give
     ----- stderr
     "#);
 }
@@ -112,6 +114,7 @@ fn runner() {
 
     Commands:
       create  Create a runner
+      give    Give a standby its credential
       list    List the runners, the oldest first [alias: ls]
       show    Show all about one runner
       delete  Delete runners [alias: rm]
@@ -246,7 +249,7 @@ fn manual_pages_are_written() {
     let place = Place::new();
     assert!(place.run(&["man"]).contains(".TH larm 1"));
     assert_eq!(place.run(&["man", "pages"]), "exit: 0\n----- stdout\n----- stderr\n");
-    for page in ["larm.1", "larm-runner-create.1", "larm-setup.1"] {
+    for page in ["larm.1", "larm-runner-create.1", "larm-runner-give.1", "larm-setup.1"] {
         assert!(holds(&place.path("pages"), page), "{page}");
     }
 }

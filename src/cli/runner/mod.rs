@@ -1,12 +1,15 @@
-//! `larm runner`: create, list, show, delete, logs, shell.
+//! `larm runner`: create, give, list, show, delete, logs, shell.
 
 mod create;
+mod credential;
 mod delete;
+mod give;
 mod list;
 mod logs;
 pub(super) mod removed;
 mod shell;
 mod show;
+mod wait;
 
 pub(super) use create::instance_type;
 
@@ -18,6 +21,7 @@ use super::report::{CliError, Outcome};
 #[derive(Debug, Subcommand)]
 pub(super) enum RunnerCommand {
     Create(create::Arguments),
+    Give(give::Arguments),
     #[command(visible_alias = "ls")]
     List(list::Arguments),
     Show(show::Arguments),
@@ -30,6 +34,7 @@ pub(super) enum RunnerCommand {
 pub(super) async fn run(command: RunnerCommand, context: &Context) -> Result<Outcome, CliError> {
     match command {
         RunnerCommand::Create(arguments) => create::run(arguments, context).await,
+        RunnerCommand::Give(arguments) => give::run(arguments, context).await,
         RunnerCommand::List(arguments) => list::run(arguments, context).await,
         RunnerCommand::Show(arguments) => show::run(arguments, context).await,
         RunnerCommand::Delete(arguments) => delete::run(arguments, context).await,
