@@ -8,11 +8,12 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::report::CliError;
 use crate::http::types::{
-    CleanupRequest, CreateRequest, Created, CredentialBody, DeleteRequest, ErrorBody, Events,
-    FlushRequest, Logs, Removed, Runner, Runners, ServerInfo,
+    CleanupRequest, CreateRequest, Created, CredentialBody, DeleteRequest, ErrorBody, ErrorKind,
+    Events, FlushRequest, Logs, Removed, Runner, Runners, ServerInfo,
 };
 use crate::model::Phase;
 
@@ -20,6 +21,8 @@ use crate::model::Phase;
 const QUICK: Duration = Duration::from_secs(30);
 /// For what the daemon answers once LXD has done it. The daemon's own limits are shorter.
 const WORK: Duration = Duration::from_mins(30);
+/// How long one long poll may last: the daemon holds none for ever, and one that hangs is noticed.
+const ROUND: Duration = Duration::from_mins(10);
 /// What a long poll may take beyond its own limit.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -81,14 +84,31 @@ impl Daemon {
         self.read(self.request(Method::GET, &runner_path(id)), QUICK).await
     }
 
-    /// Waits until the runner has come as far as `phase`.
+    /// Waits until the runner has come as far as `phase`, in as many rounds as `limit` takes.
     pub(super) async fn wait(
         &self,
         id: &str,
         phase: Phase,
         limit: Duration,
     ) -> Result<Runner, CliError> {
-        let query = [("wait", phase.to_string()), ("timeout", limit.as_secs().to_string())];
+        let begin = Instant::now();
+        loop {
+            let left = limit.saturating_sub(begin.elapsed());
+            match self.wait_a_round(id, phase, left.min(ROUND)).await {
+                Err(CliError::Api(info))
+                    if info.kind == ErrorKind::TimedOut && begin.elapsed() < limit => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn wait_a_round(
+        &self,
+        id: &str,
+        phase: Phase,
+        limit: Duration,
+    ) -> Result<Runner, CliError> {
+        let query = [("wait", phase.to_string()), ("timeout", limit.as_secs_f64().to_string())];
         let request = self.request(Method::GET, &runner_path(id)).query(&query);
         self.read(request, limit.saturating_add(GRACE)).await
     }

@@ -15,3 +15,4 @@ mod help;
 mod run;
 mod setup;
 mod runners;
+mod waits;

@@ -68,15 +68,18 @@ async fn wait(
         }),
     };
     drop(progress);
-    answer.map_err(|error| with_logs_hint(error, id))
+    answer.map_err(|error| of_wait(error, created, phase, seconds))
 }
 
 /// A runner that failed has left logs, and one that is late goes on.
-fn with_logs_hint(error: CliError, id: &str) -> CliError {
+fn of_wait(error: CliError, runner: &Created, phase: Phase, seconds: u64) -> CliError {
     let CliError::Api(mut info) = error else { return error };
+    let Created { id, name } = runner;
     let hint = match info.kind {
         ErrorKind::Failed => Some(format!("`larm runner logs {id}` shows what it left")),
         ErrorKind::TimedOut => {
+            // The daemon speaks of the last round only.
+            info.message = format!("runner {name} did not come to {phase} within {seconds} s");
             Some(format!("it goes on: `larm runner show {id}` shows how far it is"))
         }
         ErrorKind::BadRequest
