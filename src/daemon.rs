@@ -113,7 +113,7 @@ pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), DaemonError>
 
 /// Runs the daemon until `stop` is done, or until a part of it fails.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
-    let group = settings.control_group.as_deref().map(http::group_id).transpose()?;
+    let group = settings.control_group.as_ref().map(|group| group.id);
     let socket = http::bind(&settings.control_socket, group)?;
     let (manager, running) = start_manager(&settings)?;
     let end_requests = CancellationToken::new();

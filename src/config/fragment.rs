@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::settings::Tarball;
 use super::value::{
-    AbsolutePath, Group, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, Size, WebUrl,
+    AbsolutePath, GroupName, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, Size, WebUrl,
 };
 use crate::model::{Deadlines, InstanceType};
 
@@ -17,7 +17,7 @@ pub(super) struct Fragment {
     pub(super) name_prefix: Option<Prefix>,
     pub(super) state_dir: Option<AbsolutePath>,
     pub(super) control_socket: Option<AbsolutePath>,
-    pub(super) control_group: Option<Group>,
+    pub(super) control_group: Option<GroupName>,
     pub(super) log: Option<LogFilter>,
     pub(super) lxd: LxdFragment,
     pub(super) runner: RunnerFragment,

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::error::Described;
 use super::fragment::Fragment;
+use super::group::Group;
 use super::{ConfigError, Overrides, Settings};
 
 /// The file that is read if no other is named. It may be missing.
 pub const DEFAULT_FILE: &str = "/etc/larm/larm.toml";
 
-const GROUPS: &str = "/etc/group";
 const DEFAULT_GROUP: &str = "larm";
 const MAX_FILE: u64 = 1 << 20;
 
@@ -30,8 +30,9 @@ pub fn load(file: Option<&Path>, flags: Overrides) -> Result<Settings, ConfigErr
     }
     let group_written = written.control_group.is_some();
     let mut settings = Settings::from_fragment(written);
-    if !group_written && group_exists(DEFAULT_GROUP) {
-        settings.control_group = Some(DEFAULT_GROUP.to_owned());
+    if !group_written {
+        // Where groups cannot be read there is none to let in.
+        settings.control_group = Group::find(DEFAULT_GROUP).ok().flatten();
     }
     settings.override_with(flags);
     Ok(settings)
@@ -87,10 +88,4 @@ fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     paths.retain(|path| path.extension() == Some(OsStr::new("toml")));
     paths.sort();
     Ok(paths)
-}
-
-/// Whether a group is in the group file (group(5)).
-fn group_exists(name: &str) -> bool {
-    fs::read_to_string(GROUPS)
-        .is_ok_and(|text| text.lines().any(|line| line.split(':').next() == Some(name)))
 }

@@ -13,6 +13,7 @@
 mod credential;
 mod error;
 mod fragment;
+mod group;
 mod load;
 mod settings;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod value;
 
 pub use credential::{CredentialError, is_stdin, read_secret};
 pub use error::ConfigError;
+pub use group::Group;
 pub use load::{DEFAULT_FILE, load};
 pub use settings::{
     GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings, Settings, Tarball,

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
+use super::group::Group;
 use super::value::{Length, Name};
 use crate::model::{Deadlines, InstanceType, NamePrefix, Spec};
 
@@ -20,7 +21,7 @@ pub struct Settings {
     /// The socket of the control API.
     pub control_socket: PathBuf,
     /// The group that may use the control API beside root; without it nobody else may.
-    pub control_group: Option<String>,
+    pub control_group: Option<Group>,
     /// What is logged, as a filter of `tracing-subscriber`.
     pub log: String,
     /// How LXD is reached.

@@ -151,6 +151,11 @@ fn every_wrong_value_is_shown_with_its_line() {
         (1, "state_dir = \"var\"", "is no absolute path"),
         (1, "control_socket = \"/\"", "is no absolute path"),
         (1, "control_group = \"a:b\"", "is no group's name"),
+        (
+            1,
+            "control_group = \"no-such-group\"",
+            "create it with `groupadd --system no-such-group`",
+        ),
         (1, "log = \"info,=\"", "is no log filter"),
         (2, "[lxd]\nproject = \"a/b\"", "is no name"),
         (2, "[lxd]\ntimeout = \"0s\"", "is not between"),

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use super::group::Group;
 use crate::model::NamePrefix;
 
 /// What instance names begin with.
@@ -18,10 +19,10 @@ pub(super) struct Prefix(pub(super) NamePrefix);
 #[serde(try_from = "PathBuf")]
 pub(super) struct AbsolutePath(pub(super) PathBuf);
 
-/// A group's name; nobody's if empty.
+/// A group of this machine by its name or number; nobody's if empty.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Group(pub(super) Option<String>);
+pub(super) struct GroupName(pub(super) Option<Group>);
 
 /// A filter of `tracing-subscriber`.
 #[derive(Debug, Deserialize)]
@@ -89,7 +90,7 @@ impl TryFrom<PathBuf> for AbsolutePath {
     }
 }
 
-impl TryFrom<String> for Group {
+impl TryFrom<String> for GroupName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -99,7 +100,13 @@ impl TryFrom<String> for Group {
         if text.contains([':', ',', '\n', ' ', '\0']) {
             return Err(format!("{text:?} is no group's name"));
         }
-        Ok(Self(Some(text)))
+        match Group::find(&text) {
+            Ok(Some(group)) => Ok(Self(Some(group))),
+            Ok(None) => Err(format!(
+                "there is no group {text:?} on this machine: create it with `groupadd --system {text}`"
+            )),
+            Err(error) => Err(format!("the groups of this machine cannot be read: {error}")),
+        }
     }
 }
 

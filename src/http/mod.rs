@@ -41,7 +41,7 @@ use crate::manager::LxdRunnerManager;
 use crate::model::Spec;
 
 pub use peer::Gate;
-pub use socket::{BindError, Socket, bind, group_id};
+pub use socket::{BindError, Socket, bind};
 
 /// The longest request body that is read. A just-in-time configuration is some 4 KiB.
 const MAX_BODY: usize = 256 * 1024;

@@ -34,9 +34,6 @@ pub enum BindError {
     /// Something else has that name.
     #[error("{} is there and is not a socket", .0.display())]
     NotASocket(PathBuf),
-    /// There is no such group.
-    #[error("there is no group \"{0}\" on this machine")]
-    NoGroup(String),
     /// The operating system refused.
     #[error("failed to {what} {}", path.display())]
     Io {
@@ -60,7 +57,6 @@ impl BindError {
             Self::NotASocket(path) => {
                 Some(format!("move {} away, or give another `control_socket`", path.display()))
             }
-            Self::NoGroup(name) => Some(format!("create it: `groupadd --system {name}`")),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run as root, or give a `control_socket` in a directory of yours".to_owned())
             }
@@ -109,30 +105,6 @@ fn clear(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// The id of a group given by name or number, from group(5). Groups that only a directory service
-/// knows are given by number.
-pub fn group_id(name: &str) -> Result<u32, BindError> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let path = Path::new("/etc/group");
-    let text = fs::read_to_string(path).map_err(|source| BindError::Io {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    in_group_file(&text, name).ok_or_else(|| BindError::NoGroup(name.to_owned()))
-}
-
-fn in_group_file(text: &str, name: &str) -> Option<u32> {
-    text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|fields| {
-        match fields.as_slice() {
-            [group, _, gid, ..] if *group == name => gid.parse().ok(),
-            _ => None,
-        }
-    })
-}
-
 fn inode(path: &Path) -> io::Result<u64> {
     Ok(fs::symlink_metadata(path)?.ino())
 }
@@ -174,14 +146,5 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         assert!(matches!(bind(&path, None), Err(BindError::NotASocket(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-    }
-
-    #[test]
-    fn groups_are_looked_up() {
-        assert_eq!(in_group_file("root:x:0:\nlarm:x:977:ann,bob\n", "larm"), Some(977));
-        assert_eq!(in_group_file("larmy:x:1:\nlarm:x:\n", "larm"), None);
-        assert_eq!(group_id("root").unwrap(), 0);
-        assert_eq!(group_id("1234").unwrap(), 1234);
-        assert!(matches!(group_id("no-such-group"), Err(BindError::NoGroup(_))));
     }
 }
