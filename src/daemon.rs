@@ -21,7 +21,7 @@ use tracing_subscriber::fmt;
 use crate::config::{RunnerSettings, Settings};
 use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate};
-use crate::lxd::{self, ClientOptions};
+use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
     self, LxdRunnerManager, ManagerOptions, OperationLimits, Rules, Running, StartError,
 };
@@ -61,9 +61,6 @@ pub enum DaemonError {
     /// The control socket could not be made.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// LXD's socket was not found.
-    #[error(transparent)]
-    Lxd(#[from] lxd::Error),
     /// The manager did not start.
     #[error("the manager did not start")]
     Start(#[from] StartError),
@@ -87,7 +84,6 @@ impl DaemonError {
         match self {
             Self::LogFilter { .. } => Some("write one like `info` or `info,larm=debug`".to_owned()),
             Self::Bind(error) => error.hint(),
-            Self::Lxd(error) => error.hint().map(str::to_owned),
             Self::Start(StartError::Store(error)) | Self::Close(error) => error.hint(),
             Self::ManagerEnded => Some("its log says why; a restart is safe".to_owned()),
             Self::Start(StartError::UserData(_)) | Self::Serve(_) | Self::Signals(_) => None,
@@ -150,9 +146,12 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     ended
 }
 
-/// Builds the manager with its store and its LXD client, and sets it going.
+/// Builds the manager with its store and its LXD client, and sets it going. LXD need not be there.
 fn start_manager(settings: &Settings) -> Result<(LxdRunnerManager, Running), DaemonError> {
-    let socket = lxd::find_socket(settings.lxd.socket.as_deref())?;
+    let socket = SocketPlaces::new(settings.lxd.socket.as_deref());
+    if let Err(error) = socket.look() {
+        tracing::warn!(hint = error.hint(), "{error}; larm waits for it");
+    }
     let client = lxd::Client::new(ClientOptions {
         socket,
         project: settings.lxd.project.clone(),

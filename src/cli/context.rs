@@ -65,7 +65,7 @@ impl Context {
     /// LXD, in the runners' project.
     pub(super) fn lxd(&self) -> Result<lxd::Client, CliError> {
         let settings = self.settings()?;
-        let socket = lxd::find_socket(settings.lxd.socket.as_deref())?;
+        let socket = lxd::find_socket(settings.lxd.socket.as_deref())?.into();
         let (project, timeout) = (settings.lxd.project, settings.lxd.timeout);
         Ok(lxd::Client::new(ClientOptions { socket, project, timeout }))
     }

@@ -114,9 +114,7 @@ impl CliError {
             Self::Api(info) => by_kind(info.kind),
             // Whoever reads our output has seen enough: that is no failure.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
-            Self::Lxd(error)
-            | Self::Smoke(SmokeError::Lxd(error))
-            | Self::Serve(DaemonError::Lxd(error)) => by_lxd(error.kind()),
+            Self::Lxd(error) | Self::Smoke(SmokeError::Lxd(error)) => by_lxd(error.kind()),
             Self::Config(_)
             | Self::Smoke(_)
             | Self::Serve(_)

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::hub::EventHub;
 use super::operations::Operation;
 use super::route::Route;
+use super::socket::SocketPlaces;
 use super::transport::{Call, Overflow, Reply, Transport, empty, full};
 
 /// The largest answer in JSON that is read: a thousand instances with their state are 10 MiB.
@@ -25,8 +26,8 @@ const TELL_LIMIT: Duration = Duration::from_mins(2);
 /// How to talk to LXD.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// The unix socket: see [`super::find_socket`].
-    pub socket: PathBuf,
+    /// Where its unix socket is.
+    pub socket: SocketPlaces,
     /// The project that everything happens in.
     pub project: String,
     /// Time limit of one ordinary request; waiting for operations and uploads have their own.
@@ -45,7 +46,8 @@ impl ClientOptions {
     /// Options for a socket: project `default`, 30 s.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         let timeout = Duration::from_secs(30);
-        Self { socket: socket.into(), project: "default".to_owned(), timeout }
+        let socket = socket.into().into();
+        Self { socket, project: "default".to_owned(), timeout }
     }
 }
 
@@ -61,9 +63,9 @@ impl Client {
         &self.options.project
     }
 
-    /// The socket it talks to.
+    /// The socket it talks to, or would now.
     pub fn socket(&self) -> &Path {
-        &self.options.socket
+        self.options.socket.current()
     }
 
     /// The same client in another project. Its operations are waited for without the event hub,

@@ -56,7 +56,7 @@ pub use operations::{Finished, Operation};
 pub use profiles::{NewProfile, Profile};
 pub use projects::Project;
 pub use server::{Environment, Server, StorageDriver};
-pub use socket::find_socket;
+pub use socket::{SocketPlaces, find_socket};
 pub use state::{Address, InstanceState, NetworkState};
 pub use status::StatusCode;
 pub use storage::{NewStoragePool, Space, StoragePool};

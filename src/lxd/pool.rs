@@ -7,7 +7,6 @@
 //! The only file that names hyperlocal.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use hyperlocal::UnixConnector;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::socket::SocketPlaces;
 use super::transport::Body;
 
 /// Idle connections are kept so long.
@@ -30,8 +30,7 @@ const MOST: usize = 16;
 /// Connections to one unix socket.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// How hyperlocal wants the socket's path.
-    address: Uri,
+    places: SocketPlaces,
     idle: Mutex<VecDeque<(Instant, Connection)>>,
 }
 
@@ -51,8 +50,8 @@ pub(super) enum PoolError {
 }
 
 impl Pool {
-    pub(super) fn new(socket: &Path) -> Self {
-        Self { address: hyperlocal::Uri::new(socket, "/").into(), idle: Mutex::default() }
+    pub(super) fn new(places: SocketPlaces) -> Self {
+        Self { places, idle: Mutex::default() }
     }
 
     /// Sends a request, on a connection that is idle or on a new one. The connection is to be
@@ -97,7 +96,9 @@ impl Pool {
 
     async fn connect(&self) -> Result<Connection, PoolError> {
         let mut connector = UnixConnector;
-        let stream = connector.call(self.address.clone()).await.map_err(PoolError::Connect)?;
+        // How hyperlocal wants the socket's path.
+        let address: Uri = hyperlocal::Uri::new(self.places.current(), "/").into();
+        let stream = connector.call(address).await.map_err(PoolError::Connect)?;
         let (sender, connection) = http1::handshake(stream).await?;
         let serve = async {
             if let Err(error) = connection.await {
@@ -151,7 +152,7 @@ mod tests {
         let socket = folder.path().join("unix.socket");
         let accepted = Arc::new(AtomicUsize::new(0));
         let server = accept_like_lxd(UnixListener::bind(&socket).unwrap(), Arc::clone(&accepted));
-        let pool = Pool::new(&socket);
+        let pool = Pool::new(socket.clone().into());
         let call = || async {
             let request = Request::get("/1.0").header("host", "lxd").body(empty()).unwrap();
             let (answer, connection) = pool.send(request).await.unwrap();

@@ -5,7 +5,7 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::error::{Error, ErrorKind};
 use super::pool::Pool;
 use super::route::Route;
+use super::socket::SocketPlaces;
 
 /// A refusal is read up to here, whatever the caller wants to read of the thing itself.
 const REFUSAL_CAP: usize = 64 << 10;
@@ -61,16 +62,16 @@ pub(super) struct Reply {
     pub(super) truncated: bool,
 }
 
-/// The way to one socket.
+/// The way to one LXD.
 #[derive(Debug)]
 pub(super) struct Transport {
-    socket: PathBuf,
+    places: SocketPlaces,
     pool: Pool,
 }
 
 impl Transport {
-    pub(super) fn new(socket: PathBuf) -> Self {
-        Self { pool: Pool::new(&socket), socket }
+    pub(super) fn new(places: SocketPlaces) -> Self {
+        Self { pool: Pool::new(places.clone()), places }
     }
 
     /// Makes one exchange within the call's time limit.
@@ -110,17 +111,21 @@ impl Transport {
 
     /// A fresh connection of its own, for a websocket.
     pub(super) async fn connect(&self, subject: &str) -> Result<UnixStream, Error> {
-        UnixStream::connect(&self.socket).await.map_err(|error| self.failure(subject, error))
+        UnixStream::connect(self.places.current())
+            .await
+            .map_err(|error| self.failure(subject, error))
     }
 
     /// What the socket said, as our error.
     fn failure(&self, subject: &str, error: impl StdError + Send + Sync + 'static) -> Error {
         let cause = io_cause(&error);
-        let socket = || self.socket.clone();
         let kind = match cause {
-            Some(io::ErrorKind::NotFound) => ErrorKind::NoSocket { tried: vec![socket()] },
+            Some(io::ErrorKind::NotFound) => {
+                ErrorKind::NoSocket { tried: self.places.all().map(Path::to_owned).collect() }
+            }
             Some(io::ErrorKind::PermissionDenied) => {
-                ErrorKind::PermissionDenied { message: socket().display().to_string() }
+                let message = self.places.current().display().to_string();
+                ErrorKind::PermissionDenied { message }
             }
             _ => ErrorKind::Unreachable { reason: deepest(&error) },
         };

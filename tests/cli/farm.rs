@@ -16,12 +16,12 @@ pub(crate) struct Farm {
 }
 
 impl Farm {
-    /// Starts both; for tests with a runtime of more than one thread.
+    /// Starts both, LXD last; for tests with a runtime of more than one thread.
     pub(crate) fn start() -> Self {
         let place = on_containers();
+        let daemon = Daemon::start(&place);
         let lxd = StandIn::start(StandInOptions::default()).unwrap();
         symlink(lxd.socket(), place.path("lxd.sock")).unwrap();
-        let daemon = Daemon::start(&place);
         Self { place, lxd, _daemon: daemon }
     }
 

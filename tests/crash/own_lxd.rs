@@ -42,11 +42,7 @@ impl OwnLxd {
         let lock = tokio::task::spawn_blocking(lock).await.unwrap();
         let home = Path::new(HOME).join("lxd");
         let name = home.to_str().unwrap().replace('/', "-");
-        let client = Client::new(ClientOptions {
-            socket: home.join("unix.socket"),
-            project: "default".to_owned(),
-            timeout: Duration::from_secs(30),
-        });
+        let client = Client::new(ClientOptions::new(home.join("unix.socket")));
         let pid_file = PathBuf::from(format!("/run/larm-lxd{name}.pid"));
         if home.exists() {
             remove();

@@ -23,7 +23,7 @@ pub fn client() -> Option<Client> {
     };
     let project = variable("LARM_TEST_PROJECT", "default");
     let timeout = Duration::from_secs(30);
-    Some(Client::new(ClientOptions { socket: socket.into(), project, timeout }))
+    Some(Client::new(ClientOptions { project, timeout, ..ClientOptions::new(socket) }))
 }
 
 /// The image's alias.

@@ -84,11 +84,7 @@ impl Stage {
             }
             Place::StandInContainers | Place::StandInMachines => {
                 let standin = StandIn::start(standin).unwrap();
-                let client = Client::new(ClientOptions {
-                    socket: standin.socket().to_owned(),
-                    project: "default".into(),
-                    timeout: Duration::from_secs(30),
-                });
+                let client = Client::new(ClientOptions::new(standin.socket()));
                 (Lxd::StandIn(standin), client, spec_for(place))
             }
         };
