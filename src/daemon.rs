@@ -7,12 +7,13 @@
 //!
 //! Runners are not stopped: a daemon that starts again adopts them.
 
+mod signals;
+
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -27,6 +28,8 @@ use crate::manager::{
 };
 use crate::model::InstanceType;
 use crate::store::StoreError;
+
+pub use signals::StopSignal;
 
 /// How long requests under way may take to end once the daemon is told to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(5);
@@ -206,35 +209,5 @@ async fn keep_watchdog_quiet() {
 fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "systemd was not told");
-    }
-}
-
-/// The signals that ask to stop: SIGTERM, SIGINT, and SIGHUP of a terminal that was closed.
-#[derive(Debug)]
-pub struct StopSignal {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl StopSignal {
-    /// Catches them from here on: none is a sudden death any more.
-    pub fn catch() -> Result<Self, DaemonError> {
-        let catch = |kind| signal(kind).map_err(DaemonError::Signals);
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-            hang_up: catch(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the next one.
-    pub async fn next(&mut self) {
-        let name = tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
-        };
-        tracing::info!("{name}");
     }
 }

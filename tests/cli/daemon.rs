@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::Place;
 
@@ -20,17 +21,18 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one, and returns when it says that it is ready.
     pub(crate) fn start(place: &Place) -> Self {
+        let mut command = place.command(&["serve", "-q"]);
+        command.stderr(Stdio::null());
+        Self::start_as(place, command)
+    }
+
+    fn start_as(place: &Place, mut command: Command) -> Self {
         let socket = place.path("notify.sock");
         drop(std::fs::remove_file(&socket));
         let notify = UnixDatagram::bind(&socket).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
-        let child = place
-            .command(&["serve", "-q"])
-            .env("NOTIFY_SOCKET", &socket)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null());
+        let child = command.spawn().unwrap();
         let daemon = Self { child, notify };
         daemon.until_told("READY=1");
         daemon
@@ -47,10 +49,13 @@ impl Daemon {
         }
     }
 
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Sends SIGTERM and returns the exit code.
     fn stop(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal(Signal::TERM);
         self.until_told("STOPPING=1");
         self.child.wait().unwrap().code()
     }
@@ -138,4 +143,29 @@ fn it_starts_again_after_a_sudden_end() {
     let daemon = Daemon::start(&place);
     assert!(place.run(&["runner", "list"]).starts_with("exit: 0\n"));
     assert_eq!(daemon.stop(), Some(0));
+}
+
+/// It runs on the terminal of an SSH session that is closed.
+#[test]
+fn a_closed_terminal_stops_it_well() {
+    let place = place();
+    let mut daemon = Daemon::start(&place);
+    daemon.signal(Signal::HUP);
+    daemon.until_told("STOPPING=1");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    assert!(!place.path("control.sock").exists());
+}
+
+/// To catch SIGHUP undoes what `nohup larm serve` is for.
+#[test]
+fn a_closed_terminal_is_nothing_to_one_that_ignores_it() {
+    let place = place();
+    let mut command = place.furnished("nohup");
+    command.args([env!("CARGO_BIN_EXE_larm"), "serve"]);
+    command.stderr(std::fs::File::create(place.path("log")).unwrap());
+    let daemon = Daemon::start_as(&place, command);
+    daemon.signal(Signal::HUP);
+    assert_eq!(daemon.stop(), Some(0));
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    assert!(log.contains("SIGTERM") && !log.contains("SIGHUP"), "{log}");
 }

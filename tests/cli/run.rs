@@ -32,9 +32,15 @@ impl Place {
 
     /// The binary with these arguments: it finds the configuration, and neither a daemon nor an LXD.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_larm"));
+        let mut command = self.furnished(env!("CARGO_BIN_EXE_larm"));
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// A program that is to run the binary, with what [`Self::command`] gives it.
+    pub(crate) fn furnished(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("COLUMNS", "100")
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
