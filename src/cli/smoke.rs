@@ -1,5 +1,6 @@
 //! `larm smoke`.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::daemon::{self, LogFormat, StopSignal};
 use crate::lxd::Client;
 use crate::model::InstanceType;
 use crate::smoke::{self, End, Moment, SmokeOptions, Summary};
+
+/// What a guest says that could not reach the stand-in for GitHub.
+const NO_DOWNLOAD: &str = "the runner application could not be downloaded";
 
 /// Prove that this host can run jobs, without a GitHub account
 ///
@@ -74,15 +78,19 @@ async fn play(arguments: Arguments, context: &Context) -> Result<Outcome, CliErr
             broken = print::line(&line(&moment)).err();
         }
     };
-    let summary = smoke::run(options, tell, &mut signals).await?;
+    let played = smoke::run(options, tell, &mut signals).await;
+    if played.as_ref().is_ok_and(|summary| !summary.failures.is_empty()) {
+        notice(context, &format!("logs of what failed are kept in {}", state_dir.display()));
+    } else {
+        remove(state_dir).await;
+    }
+    let summary = played?;
     let printed = broken.map_or_else(|| print_summary(&summary, context), Err);
     if summary.ok {
-        remove(state_dir).await;
         return printed.map(|()| Outcome::Done);
     }
-    notice(context, &format!("logs of what failed are kept in {}", state_dir.display()));
     // Whether anybody reads on or not: it went wrong.
-    bad_end(&summary, client.project())
+    bad_end(&summary, client.project(), context)
 }
 
 /// A run that was killed cannot clean up, and nobody else knows of its instances.
@@ -100,7 +108,7 @@ async fn tell_of_others(client: &Client, context: &Context) -> Result<(), CliErr
     Ok(())
 }
 
-fn bad_end(summary: &Summary, project: &str) -> Result<Outcome, CliError> {
+fn bad_end(summary: &Summary, project: &str, context: &Context) -> Result<Outcome, CliError> {
     let names: Vec<String> = summary.instances_left.iter().map(ToString::to_string).collect();
     let left = if names.is_empty() {
         "its instances were removed".to_owned()
@@ -111,7 +119,15 @@ fn bad_end(summary: &Summary, project: &str) -> Result<Outcome, CliError> {
         if names.is_empty() { hint.to_owned() } else { delete_command(&names, project) }
     };
     match summary.end {
-        End::Complete => Ok(Outcome::Wrong),
+        End::Complete => {
+            if !names.is_empty() {
+                notice(
+                    context,
+                    &format!("remove what is left: {}", delete_command(&names, project)),
+                );
+            }
+            Ok(Outcome::Wrong)
+        }
         End::OutOfTime => Err(CliError::TimedOut {
             message: format!("the run took longer than allowed; {left}"),
             hint: or_delete("give it more time with --limit"),
@@ -149,7 +165,10 @@ fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliE
 }
 
 async fn remove(state_dir: PathBuf) {
-    if let Err(error) = tokio::fs::remove_dir_all(&state_dir).await {
+    if let Err(error) = tokio::fs::remove_dir_all(&state_dir).await
+        // A run that could not begin has made none.
+        && error.kind() != io::ErrorKind::NotFound
+    {
         tracing::warn!(%error, "{} was not removed", state_dir.display());
     }
 }
@@ -175,7 +194,7 @@ fn print_summary(summary: &Summary, context: &Context) -> Result<(), CliError> {
     for text in summary.failures.iter().chain(&summary.left_behind) {
         print::line(&format!("wrong: {text}"))?;
     }
-    if summary.failures.iter().any(|text| text.contains("could not be downloaded")) {
+    if summary.failures.iter().any(|text| text.contains(NO_DOWNLOAD)) {
         print::line(&format!(
             "note: guests download from {}: does a firewall on this host let them? --port fixes the port",
             summary.github
@@ -206,4 +225,14 @@ fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
         ("  the slowest of these", millis(figures.bell_max)),
         ("larm's own share from order to listening", millis(figures.own_share)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NO_DOWNLOAD;
+
+    #[test]
+    fn a_guest_says_so_in_these_words() {
+        assert!(include_str!("../guest/files/guest.sh").contains(NO_DOWNLOAD));
+    }
 }

@@ -2,10 +2,12 @@
 //! bridge's address gives jobs to runners in real instances, and everything is counted
 //! afterwards.
 
+mod news;
 pub mod standin;
 mod summary;
 mod timeline;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,15 +15,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
-use crate::clock;
 use crate::daemon::StopSignal;
 use crate::guest::Credential;
 use crate::lxd::{self, Client};
 use crate::manager::{
-    CloudRunnerManager, CreateOrder, JournalQuery, LxdRunnerManager, MANAGER_KEY, ManagerError,
-    ManagerOptions, OperationLimits, Rules, Running, StartError, start,
+    CloudRunnerManager, CreateOrder, LxdRunnerManager, MANAGER_KEY, ManagerError, ManagerOptions,
+    OperationLimits, Rules, Running, StartError, start,
 };
 use crate::model::{Deadlines, InstanceName, NamePrefix, Phase, RunnerId, Spec};
+use news::News;
 use standin::{JobSpec, StandIn};
 use timeline::Timeline;
 
@@ -30,6 +32,8 @@ pub use timeline::Moment;
 
 /// How long the manager may take to end what is under way.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long LXD may take to say what is left, when the user does not want to wait any more.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 const LABEL: &str = "larm-smoke";
 /// What the names of all smoke runs begin with.
 const PREFIX: &str = "smoke-";
@@ -73,7 +77,7 @@ pub enum SmokeError {
         address: SocketAddr,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The manager did not start.
     #[error(transparent)]
@@ -91,6 +95,9 @@ impl SmokeError {
             Self::NoBridge(_) => Some("run `larm setup` to make a bridge and a profile".to_owned()),
             Self::Start(StartError::Store(error)) => error.hint(),
             Self::Manager(error) => error.hint(),
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("give another --port, or none for any that is free".to_owned())
+            }
             Self::Listen { .. } | Self::Start(StartError::UserData(_)) => None,
         }
     }
@@ -135,7 +142,7 @@ async fn finish(running: Running, github: StandIn, tasks: TaskTracker, grace: Du
     }
     github.stop();
     tasks.close();
-    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+    if tokio::time::timeout(grace, tasks.wait()).await.is_err() && !grace.is_zero() {
         tracing::warn!("the stand-in for GitHub did not end in time");
     }
 }
@@ -150,36 +157,36 @@ impl Stage<'_> {
     /// Plays all runners' lives.
     async fn play(
         &self,
-        mut tell: impl FnMut(Moment),
+        tell: impl FnMut(Moment),
         signals: &mut StopSignal,
     ) -> Result<(Timeline, End), SmokeError> {
-        let mut timeline = Timeline::new(clock::now());
-        let mut told = 0;
-        let mut views = self.manager.subscribe();
-        let orders: Vec<_> = (0..self.options.jobs).map(|n| self.order(n)).collect();
-        let lives = async {
-            let made = futures_util::future::join_all(orders).await;
-            let ids: Vec<RunnerId> = made.into_iter().flatten().collect();
-            futures_util::future::join_all(ids.iter().map(|id| self.until_gone(id))).await;
-        };
+        let mut news = News::new(self.manager, tell);
         let too_late = tokio::time::sleep(self.options.limit);
-        tokio::pin!(lives, too_late);
-        let end = loop {
-            self.tell_news(&mut told, &mut timeline, &mut tell).await?;
+        let end = async {
             tokio::select! {
-                () = &mut lives => break End::Complete,
-                () = &mut too_late => break End::OutOfTime,
-                () = signals.next() => break End::Interrupted,
-                changed = views.changed() => changed.map_err(|_| ManagerError::Stopping)?,
+                biased;
+                () = signals.next() => End::Interrupted,
+                () = too_late => End::OutOfTime,
+                () = self.lives() => End::Complete,
             }
         };
-        let end = if end == End::Complete { end } else { self.clear(end, signals).await };
-        self.tell_news(&mut told, &mut timeline, &mut tell).await?;
-        Ok((timeline, end))
+        let mut end = news.tell_until(end).await?;
+        if end != End::Complete {
+            end = news.tell_until(self.clear(end, signals)).await?;
+        }
+        Ok((news.tell_all().await?, end))
+    }
+
+    async fn lives(&self) {
+        let orders = (0..self.options.jobs).map(|n| self.order(n));
+        let made = futures_util::future::join_all(orders).await;
+        let lives = made.iter().flatten().map(|id| self.until_gone(id));
+        futures_util::future::join_all(lives).await;
     }
 
     /// Removes what is there, until the next signal.
     async fn clear(&self, end: End, signals: &mut StopSignal) -> End {
+        tracing::warn!("removing the instances; one more signal leaves them as they are");
         tokio::select! {
             removals = self.manager.flush(None, true) => {
                 // What is not removed is found by the summary.
@@ -212,29 +219,27 @@ impl Stage<'_> {
         }
     }
 
-    async fn tell_news(
-        &self,
-        told: &mut u64,
-        timeline: &mut Timeline,
-        tell: &mut impl FnMut(Moment),
-    ) -> Result<(), SmokeError> {
-        while *told < self.manager.view().journal_head {
-            let query = JournalQuery { after: *told, limit: 500, ..JournalQuery::default() };
-            for entry in self.manager.journal(query).await? {
-                *told = (*told).max(entry.seq);
-                if let Some(moment) = timeline.take(&entry) {
-                    tell(moment);
-                }
+    /// Instances of this run that are still in LXD. Of a run that was broken off they are those
+    /// that it has records of, where LXD does not say: it may be why.
+    async fn leftovers(&self, end: End) -> Result<Vec<InstanceName>, lxd::Error> {
+        let client = &self.options.client;
+        let listed = match end {
+            End::LeftAsItIs => client.with_timeout(LAST_LOOK).instances().await,
+            End::Complete | End::OutOfTime | End::Interrupted => client.instances().await,
+        };
+        let ours = |name: &InstanceName| name.prefix() == self.manager.name_prefix();
+        match listed {
+            Ok(all) => {
+                Ok(all.iter().filter_map(|one| one.name.parse().ok()).filter(ours).collect())
+            }
+            Err(error) if end == End::Complete => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "LXD does not say what is left");
+                let view = self.manager.view();
+                let left = view.runners.values().filter(|record| record.phase != Phase::Gone);
+                Ok(left.map(|record| record.name.clone()).collect())
             }
         }
-        Ok(())
-    }
-
-    /// Instances of this run that are still in LXD.
-    async fn leftovers(&self) -> Result<Vec<InstanceName>, lxd::Error> {
-        let all = self.options.client.instances().await?;
-        let names = all.iter().filter_map(|one| one.name.parse::<InstanceName>().ok());
-        Ok(names.filter(|name| name.prefix() == self.manager.name_prefix()).collect())
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn sum_up(
     end: End,
 ) -> Result<Summary, SmokeError> {
     let jobs: Vec<JobOutcome> = stage.github.jobs().iter().map(outcome).collect();
-    let instances_left = stage.leftovers().await?;
+    let instances_left = stage.leftovers(end).await?;
     let left_behind = left_behind(stage, &instances_left);
     let view = stage.manager.view();
     let failed = view.runners.values().filter_map(|record| {

@@ -15,4 +15,5 @@ mod help;
 mod run;
 mod setup;
 mod runners;
+mod smoke;
 mod waits;
