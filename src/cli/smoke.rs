@@ -139,8 +139,13 @@ fn bad_end(summary: &Summary, project: &str, context: &Context) -> Result<Outcom
     }
 }
 
+/// One order for each instance: given several, lxc ends after the first one that is ephemeral.
 fn delete_command(names: &[String], project: &str) -> String {
-    format!("`lxc delete --force --project {project} {}`", names.join(" "))
+    let delete = format!("lxc delete --force --project {project}");
+    match names {
+        [name] => format!("`{delete} {name}`"),
+        _ => format!("`for name in {}; do {delete} $name; done`", names.join(" ")),
+    }
 }
 
 fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliError> {
@@ -229,7 +234,18 @@ fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::NO_DOWNLOAD;
+    use super::{NO_DOWNLOAD, delete_command};
+
+    /// `lxc delete --force a b` removed `a` and said nothing of `b`.
+    #[test]
+    fn each_instance_is_deleted_by_an_order_of_its_own() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(delete_command(&names[..1], "larm"), "`lxc delete --force --project larm a`");
+        assert_eq!(
+            delete_command(&names, "larm"),
+            "`for name in a b; do lxc delete --force --project larm $name; done`"
+        );
+    }
 
     #[test]
     fn a_guest_says_so_in_these_words() {
