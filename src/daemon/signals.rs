@@ -1,10 +1,16 @@
 //! The signals that ask to stop.
 
 use std::fs;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use super::DaemonError;
+
+/// A signal of the same kind that comes so soon after another is its echo: timeout(1) sends it to
+/// the process, and then to the group that the process is in.
+const ECHO: Duration = Duration::from_millis(100);
 
 /// SIGTERM, SIGINT, and SIGHUP of a terminal that was closed.
 #[derive(Debug)]
@@ -13,6 +19,7 @@ pub struct StopSignal {
     interrupt: Signal,
     /// `None` where whoever started us had it ignored, as nohup(1) does: to catch it would undo that.
     hang_up: Option<Signal>,
+    last: Option<(&'static str, Instant)>,
 }
 
 impl StopSignal {
@@ -20,12 +27,13 @@ impl StopSignal {
     pub fn catch() -> Result<Self, DaemonError> {
         let catch = |kind| signal(kind).map_err(DaemonError::Signals);
         let hang_up = SignalKind::hangup();
-        let ignored =
-            is_ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default(), hang_up);
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = is_ignored(&status, hang_up);
         Ok(Self {
             terminate: catch(SignalKind::terminate())?,
             interrupt: catch(SignalKind::interrupt())?,
             hang_up: if ignored { None } else { Some(catch(hang_up)?) },
+            last: None,
         })
     }
 
@@ -42,8 +50,28 @@ impl StopSignal {
             _ = self.interrupt.recv() => "SIGINT",
             _ = hung_up => "SIGHUP",
         };
+        self.last = Some((name, Instant::now()));
         tracing::info!("{name}");
     }
+
+    /// Waits until somebody insists: for one more SIGTERM or SIGINT. SIGHUP says nothing new: the
+    /// kernel sends it, and a shell sends it to its jobs again.
+    pub async fn insisted(&mut self) {
+        loop {
+            let name = tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+            };
+            if !self.last.is_some_and(|last| is_echo(last, (name, Instant::now()))) {
+                tracing::info!("{name} again");
+                return;
+            }
+        }
+    }
+}
+
+fn is_echo(last: (&str, Instant), now: (&str, Instant)) -> bool {
+    last.0 == now.0 && now.1.duration_since(last.1) < ECHO
 }
 
 /// Whether a process ignores a signal, from its proc(5) `status`: bit n-1 of `SigIgn` is signal n.
@@ -57,6 +85,16 @@ fn is_ignored(status: &str, kind: SignalKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `timeout 1m larm smoke` sent SIGTERM twice, and the instances were left as they were.
+    #[test]
+    fn what_comes_twice_at_once_was_said_once() {
+        let first = Instant::now();
+        let (soon, later) = (first + ECHO / 10, first + ECHO * 2);
+        assert!(is_echo(("SIGTERM", first), ("SIGTERM", soon)));
+        assert!(!is_echo(("SIGTERM", first), ("SIGTERM", later)));
+        assert!(!is_echo(("SIGTERM", first), ("SIGINT", soon)));
+    }
 
     #[test]
     fn an_ignored_signal_is_seen() {

@@ -104,7 +104,7 @@ impl SmokeError {
 }
 
 /// Runs jobs, tells each moment as it comes, and sums up. Ends early at the first of `signals`, and
-/// cleans up all the same; at the second it leaves things as they are.
+/// cleans up all the same; where somebody insists it leaves things as they are.
 pub async fn run(
     options: SmokeOptions,
     tell: impl FnMut(Moment),
@@ -184,16 +184,18 @@ impl Stage<'_> {
         futures_util::future::join_all(lives).await;
     }
 
-    /// Removes what is there, until the next signal.
+    /// Removes what is there, unless somebody insists on an end.
     async fn clear(&self, end: End, signals: &mut StopSignal) -> End {
-        tracing::warn!("removing the instances; one more signal leaves them as they are");
+        tracing::warn!(
+            "removing the instances; one more SIGINT or SIGTERM leaves them as they are"
+        );
         tokio::select! {
             removals = self.manager.flush(None, true) => {
                 // What is not removed is found by the summary.
                 tracing::debug!(?removals, "cleared");
                 end
             }
-            () = signals.next() => End::LeftAsItIs,
+            () = signals.insisted() => End::LeftAsItIs,
         }
     }
 

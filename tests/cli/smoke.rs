@@ -157,6 +157,20 @@ async fn it_is_interrupted_twice() {
     assert!(said.ends_with(&message), "{said}");
 }
 
+/// A shell whose terminal hangs up tells its jobs what the kernel has told them already: nobody
+/// wants the instances left for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_terminal_hangs_up_and_its_shell_says_so() {
+    let host = Host::new(StandInOptions::default()).await;
+    let smoke = host.start(&[], "listening");
+    smoke.signal(Signal::HUP);
+    smoke.signal(Signal::HUP);
+    let (code, _, said) = smoke.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("its instances were removed\n"), "{said}");
+    assert!(host.names().is_empty());
+}
+
 /// Nobody knew of the instances of a run that was killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_run_was_killed() {
