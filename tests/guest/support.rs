@@ -110,8 +110,8 @@ impl Guest<'_> {
     /// Waits for the next change of phase.
     pub(crate) async fn next(&mut self) -> GuestReport {
         let output = self.exec(command::watch(self.seq)).await;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let report = report::parse(&output.stdout).unwrap_or_else(|why| panic!("{why}: {said}"));
+        let report =
+            report::parse(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output:?}"));
         self.seq = report.seq;
         report
     }
