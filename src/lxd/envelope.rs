@@ -76,11 +76,6 @@ fn open(subject: &str, reply: &Reply) -> Result<Envelope, Error> {
     }
 }
 
-/// LXD's words in the body of a refusal.
-pub(super) fn words(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Envelope>(body).ok().map(|envelope| envelope.error)
-}
-
 pub(super) fn undecodable(subject: &str, error: &serde_json::Error) -> Error {
     Error::new(subject, ErrorKind::Decode { reason: error.to_string() })
 }

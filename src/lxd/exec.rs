@@ -1,10 +1,10 @@
-//! Commands inside an instance, and their output where LXD records it (LXD documentation, "Run
-//! commands in an instance"). Most are run over websockets instead: `attached.rs`, and with a
-//! terminal `interactive.rs`.
+//! Commands inside an instance with their output recorded (LXD documentation, "Run commands in an
+//! instance"). The interactive form is in `interactive.rs`.
 //!
-//! The command line is seen by everyone who may listen to LXD's events, and recorded output lies on
-//! the host until it is deleted: neither may carry a secret. LXD bounds what is recorded by nothing
-//! but the disk, so only what is trusted is recorded.
+//! The command line is seen by everyone who may listen to LXD's events, and the recorded output
+//! lies on the host until it is deleted: neither may carry a secret. An exec cannot be cancelled.
+
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::client::{Client, NO_BODY};
 use super::envelope;
 use super::error::{Error, ErrorKind};
-use super::operations::{Ended, Operation};
+use super::operations::{Ended, Finished, Operation};
 use super::route::Route;
 use super::transport::{Call, Overflow};
 
@@ -51,15 +51,7 @@ impl Exec {
         Self { command: command.into_iter().map(str::to_owned).collect(), ..Self::default() }
     }
 
-    fn recorded_body(&self) -> Value {
-        self.body(true)
-    }
-
-    pub(super) fn attached_body(&self) -> Value {
-        self.body(false)
-    }
-
-    fn body(&self, recorded: bool) -> Value {
+    pub(super) fn body(&self) -> Value {
         json!({
             "command": self.command,
             "environment": self.environment,
@@ -67,8 +59,8 @@ impl Exec {
             "group": self.group,
             "cwd": self.cwd,
             "interactive": false,
-            "record-output": recorded,
-            "wait-for-websocket": !recorded,
+            "record-output": true,
+            "wait-for-websocket": false,
         })
     }
 
@@ -94,7 +86,7 @@ impl Client {
     pub async fn exec_recorded(&self, name: &str, exec: &Exec) -> Result<Operation, Error> {
         let what = format!("run {} in instance {name}", exec.program());
         let route = Route::new(&["instances", name, "exec"]);
-        self.order(&what, Method::POST, route, Some(&exec.recorded_body())).await
+        self.order(&what, Method::POST, route, Some(&exec.body())).await
     }
 
     /// Reads what a recorded command has left, at most `cap` bytes of each stream, and deletes it
@@ -115,6 +107,41 @@ impl Client {
         let (stdout, stderr) = (stdout?, stderr?);
         let truncated = stdout.1 || stderr.1;
         Ok(ExecOutput { code, stdout: stdout.0, stderr: stderr.0, truncated })
+    }
+
+    /// Runs a command from its beginning to its end: at most `limit` for the command itself, at
+    /// most `cap` bytes of each output. A command that is missing is code 127, not an error.
+    ///
+    /// # Errors
+    /// After [`ErrorKind::TimedOut`] the command goes on in the guest.
+    pub async fn run(
+        &self,
+        name: &str,
+        exec: &Exec,
+        cap: usize,
+        limit: Duration,
+    ) -> Result<ExecOutput, Error> {
+        let operation = self.exec_recorded(name, exec).await?;
+        let ended = match self.end_of(&operation, limit).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                if matches!(error.kind(), ErrorKind::TimedOut { .. } | ErrorKind::OperationLost) {
+                    self.discard_output(name, &operation).await;
+                }
+                return Err(error);
+            }
+        };
+        if exit_code(&ended.metadata).is_some() && tells_exit_code(&ended) {
+            return self.exec_output(name, &ended.metadata, cap).await;
+        }
+        self.discard_output(name, &operation).await;
+        match missing_command(&ended.err) {
+            Some(code) => Ok(ExecOutput { code, ..ExecOutput::default() }),
+            None => ended.into_result(&operation.subject).and_then(|Finished { metadata }| {
+                let reason = format!("no exit code in {metadata}");
+                Err(Error::new(&*operation.subject, ErrorKind::Decode { reason }))
+            }),
+        }
     }
 
     /// Reads one recorded stream, then deletes it whether it could be read or not.
@@ -139,12 +166,26 @@ impl Client {
         Err(envelope::refusal(&subject, &reply))
     }
 
-    /// Deletes a recorded stream; that it cannot be deleted harms nobody.
-    async fn discard(&self, route: Route) {
+    /// Deletes what a failed command has left: LXD opens the files before it tries, and leaves
+    /// them without telling where. Their names follow from the operation's.
+    async fn discard_output(&self, name: &str, operation: &Operation) {
+        for stream in ["stdout", "stderr"] {
+            let file = format!("exec_{}.{stream}", operation.id);
+            if !self.discard(Route::new(&["instances", name, "logs", &file])).await {
+                // Where Incus and newer LXD keep it.
+                self.discard(Route::new(&["instances", name, "logs", "exec-output", &file])).await;
+            }
+        }
+    }
+
+    /// Deletes a recorded stream; that it cannot be deleted harms nobody. Returns whether it was
+    /// there.
+    async fn discard(&self, route: Route) -> bool {
         let result = self.tell("delete recorded output", Method::DELETE, route, NO_BODY).await;
         if let Err(error) = &result {
             tracing::debug!(%error, "recorded output stays");
         }
+        result.is_ok()
     }
 }
 
@@ -158,7 +199,7 @@ pub(super) fn exit_code(metadata: &Value) -> Option<i32> {
     metadata.get("return").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok())
 }
 
-pub(super) fn missing_command(err: &str) -> Option<i32> {
+fn missing_command(err: &str) -> Option<i32> {
     let err = err.to_lowercase();
     if err.contains("command not found") {
         Some(127)

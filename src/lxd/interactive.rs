@@ -13,14 +13,16 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use http::Method;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 
 use super::client::Client;
 use super::error::{Error, ErrorKind};
 use super::exec::{Exec, exit_code, tells_exit_code};
 use super::operations::Operation;
 use super::route::Route;
-use super::websocket::{Socket, failure, next_piece};
+use super::websocket::{Socket, failure};
 
 /// The size of a terminal, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +88,7 @@ impl Client {
         })
     }
 
-    /// Connects one websocket of an exec.
-    pub(super) async fn attach(
-        &self,
-        what: &str,
-        operation: &Operation,
-        fd: &str,
-    ) -> Result<Socket, Error> {
+    async fn attach(&self, what: &str, operation: &Operation, fd: &str) -> Result<Socket, Error> {
         let secret = operation.metadata.get("fds").and_then(|fds| fds.get(fd));
         let Some(secret) = secret.and_then(Value::as_str) else {
             let reason = format!("no websocket `{fd}` in the answer");
@@ -148,7 +144,18 @@ impl SessionInput {
 impl SessionOutput {
     /// The next piece of output, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        next_piece(&mut self.stream).await.map_err(|error| failure(&self.subject, error))
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Binary(bytes))) => return Ok(Some(bytes)),
+                Some(Ok(Message::Text(text))) if !text.is_empty() => {
+                    return Ok(Some(Bytes::from(text)));
+                }
+                Some(Ok(Message::Text(_) | Message::Close(_))) | None => return Ok(None),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(error)) if is_end(&error) => return Ok(None),
+                Some(Err(error)) => return Err(failure(&self.subject, error)),
+            }
+        }
     }
 }
 
@@ -168,4 +175,14 @@ impl SessionControl {
         let message = Message::Text(order.to_string().into());
         self.socket.send(message).await.map_err(|error| failure(&self.subject, error))
     }
+}
+
+/// LXD ends a stream by dropping the connection.
+fn is_end(error: &tungstenite::Error) -> bool {
+    matches!(
+        error,
+        tungstenite::Error::ConnectionClosed
+            | tungstenite::Error::AlreadyClosed
+            | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+    )
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server projects profiles storage networks images       what is set up once
-//! instances state operations exec attached files logs     what a runner's life needs
+//! instances state operations exec files logs              what a runner's life needs
 //! events -> hub                                           one websocket for everybody
 //! ------------------------------------------------------------------------------------
 //! envelope (sync, async, error), classify (LXD's words -> ErrorKind), error
@@ -14,7 +14,6 @@
 //! 5.0 and later and with Incus: what differs is looked up in `api_extensions` or read both ways,
 //! never decided by a version number. It knows nothing of runners, and repeats nothing by itself.
 
-mod attached;
 mod classify;
 mod client;
 mod envelope;

@@ -64,7 +64,6 @@ macro_rules! on_target {
                 returns_exit_codes,
                 calls_missing_and_not_executable_commands_127_and_126,
                 separates_caps_and_removes_the_output,
-                lives_no_longer_than_it_is_waited_for,
                 runs_in_the_given_environment,
                 refuses_on_stopped_frozen_and_missing,
                 ends_when_the_instance_is_stopped,

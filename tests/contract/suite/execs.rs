@@ -52,23 +52,6 @@ pub(crate) async fn separates_caps_and_removes_the_output(environment: Environme
     let exec = Exec::new(["sh", "-c", "head -c 300000 /dev/zero"]);
     let output = client.run(&guest.name, &exec, 1000, LIMIT).await.unwrap();
     assert_eq!((output.stdout.len(), output.truncated), (1000, true));
-    let exec = Exec::new(["sh", "-c", "echo out; echo err >&2; exit 3"]);
-    let output = client.run(&guest.name, &exec, 4, LIMIT).await.unwrap();
-    assert_eq!(output, expected, "exactly the cap is allowed");
-}
-
-/// Whoever waits for a command ends it by going away: at a time limit, and when it has said enough.
-pub(crate) async fn lives_no_longer_than_it_is_waited_for(environment: Environment) {
-    let guest = environment.started().await;
-    let limit = Duration::from_secs(1);
-    let late = guest.client.run(&guest.name, &Exec::new(["sleep", "600"]), 100, limit).await;
-    assert_eq!(*late.unwrap_err().kind(), ErrorKind::TimedOut { limit });
-    let ends = async {
-        while guest.sh("pgrep -x sleep").await.code == 0 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(LIMIT, ends).await.expect("it is killed");
 }
 
 pub(crate) async fn runs_in_the_given_environment(environment: Environment) {

@@ -40,8 +40,8 @@ pub async fn idle_runners_cost_no_request(place: Place) {
         let what = match last {
             "instances" => "list",
             "exec" => "probe",
-            "websocket" => "websocket",
             _ if path.starts_with("/1.0/operations/") => "look",
+            _ if path.contains("/logs/") => "output",
             _ => path,
         };
         *costs.entry(format!("{} {what}", request.method)).or_default() += 1;
@@ -50,8 +50,9 @@ pub async fn idle_runners_cost_no_request(place: Place) {
     assert_eq!(costs.remove("GET list"), Some(1));
     assert_eq!(costs.remove("POST probe"), Some(IDLE));
     assert!(costs.remove("GET look").is_none_or(|looks| looks <= IDLE));
-    // Input, output, errors and control of each probe.
-    assert_eq!(costs.remove("GET websocket"), Some(4 * IDLE));
+    // Two streams of output for each probe, read and deleted.
+    assert_eq!(costs.remove("GET output"), Some(2 * IDLE));
+    assert_eq!(costs.remove("DELETE output"), Some(2 * IDLE));
     assert_eq!(costs, BTreeMap::new(), "and nothing else");
     assert_eq!(stage.manager().flush_runners(None, false).await.unwrap().len(), IDLE);
     stage.strike().await;

@@ -258,12 +258,7 @@ impl World {
         if request.argv.first().is_some_and(|program| program == "cat") {
             request.stdin = read_all(&mut input).await;
         }
-        let control = sockets.remove("control");
-        let ran = tokio::select! {
-            ran = self.supervised(key, &request) => ran,
-            () = hung_up(control, &mut connected) => Ok(Ran { killed: true, ..Ran::code(137) }),
-        };
-        let ran = match ran {
+        let ran = match self.supervised(key, &request).await {
             Err(refusal) => return Ended { metadata: None, error: Some(refusal) },
             Ok(ran) => ran,
         };
@@ -323,19 +318,6 @@ async fn read_all(socket: &mut WebSocket) -> Vec<u8> {
         bytes.extend_from_slice(&data);
     }
     bytes
-}
-
-/// The control websocket was there and is gone: LXD kills the command then.
-async fn hung_up(control: Option<WebSocket>, connected: &mut mpsc::Receiver<(String, WebSocket)>) {
-    let mut found = control;
-    while found.is_none() {
-        match connected.recv().await {
-            Some((name, socket)) => found = Some(socket).filter(|_| name == "control"),
-            None => return std::future::pending().await,
-        }
-    }
-    let Some(mut socket) = found else { return };
-    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 async fn say(socket: &mut WebSocket, bytes: &[u8]) {
