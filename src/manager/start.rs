@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +49,6 @@ pub struct Running {
 
 /// Opens the store and sets the manager going. LXD need not answer yet.
 pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), StartError> {
-    raise_file_limit();
     let opened = Store::open_bounded(&options.state_dir, clock::now(), options.journal)?;
     for one in &opened.set_aside {
         tracing::error!("put aside: {one}");
@@ -106,16 +104,6 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     tracker.close();
     let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs };
     Ok((handle, Running { tracker, dispatcher, drain, stop, work, store }))
-}
-
-/// A watch has four connections to LXD, and the usual limit of 1024 files is that of programs that
-/// use select(2) (getrlimit(2), `RLIMIT_NOFILE`).
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "the limit of open files stays at {:?}", limit.current);
-    }
 }
 
 impl Running {
