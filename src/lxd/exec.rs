@@ -126,15 +126,15 @@ impl Client {
             Ok(ended) => ended,
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::TimedOut { .. } | ErrorKind::OperationLost) {
-                    self.discard_output(name, &operation).await;
+                    Box::pin(self.discard_output(name, &operation)).await;
                 }
                 return Err(error);
             }
         };
         if exit_code(&ended.metadata).is_some() && tells_exit_code(&ended) {
-            return self.exec_output(name, &ended.metadata, cap).await;
+            return Box::pin(self.exec_output(name, &ended.metadata, cap)).await;
         }
-        self.discard_output(name, &operation).await;
+        Box::pin(self.discard_output(name, &operation)).await;
         match missing_command(&ended.err) {
             Some(code) => Ok(ExecOutput { code, ..ExecOutput::default() }),
             None => ended.into_result(&operation.subject).and_then(|Finished { metadata }| {
