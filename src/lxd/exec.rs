@@ -3,6 +3,10 @@
 //!
 //! The command line is seen by everyone who may listen to LXD's events, and the recorded output
 //! lies on the host until it is deleted: neither may carry a secret. An exec cannot be cancelled.
+//!
+//! Websockets without a terminal, which would bound what lies on the host, are not used: on LXD 5.0.2
+//! a command that ends while they are being connected was seen to lose its output, or to have one of
+//! them refused ("Only running operations can be connected").
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! What larm relies on of LXD, as one suite that runs on every LXD there is: the real one, and
 //! the stand-in that other tests use, so that the stand-in cannot drift from the real one.
 //!
-//! `support/host.rs` says which real LXD that is, and beside it `LARM_TEST_TYPE` (`container` or
-//! `virtual-machine`) and `LARM_TEST_PREFIX`, which the instances' names begin with.
+//! `support/host.rs` says which real LXD that is; `LARM_TEST_PREFIX` is what the instances' names
+//! begin with there.
 
 #![expect(
     clippy::unwrap_used,

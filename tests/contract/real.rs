@@ -7,7 +7,7 @@ use crate::suite::{Environment, Kind};
 
 async fn environment(case: &str) -> Option<Environment> {
     let client = host::client()?;
-    let kind = match host::variable("LARM_TEST_TYPE", "container").as_str() {
+    let kind = match host::instance_type().as_str() {
         "virtual-machine" => Kind::VirtualMachine,
         _ => Kind::Container,
     };

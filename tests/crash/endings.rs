@@ -191,7 +191,7 @@ async fn an_instance_that_comes_late_is_removed() {
     let ours = |key: &str| key.starts_with("user.larm.");
     let late = NewInstance {
         name: name.clone(),
-        instance_type: "container".to_owned(),
+        instance_type: host::instance_type(),
         image_alias: host::image(),
         ephemeral: true,
         profiles: vec![host::profile()],

@@ -69,7 +69,7 @@ impl Ground {
              control_socket = '{control}'\n\
              log = 'info,larm=debug'\n\
              [lxd]\nsocket = '{socket}'\nproject = '{project}'\n\
-             [runner]\ntype = 'container'\nimage = '{image}'\nprofiles = ['{profile}']\n\
+             [runner]\ntype = '{kind}'\nimage = '{image}'\nprofiles = ['{profile}']\n\
              url = '{url}'\nsha256 = '{sha256}'\n\
              [deadlines]\nregister = '8s'\n",
             prefix = self.prefix,
@@ -77,6 +77,7 @@ impl Ground {
             control = self.path("control.sock").display(),
             socket = self.client.socket().display(),
             project = self.client.project(),
+            kind = host::instance_type(),
             image = host::image(),
             profile = host::profile(),
         );

@@ -63,7 +63,7 @@ impl Host {
         let user_data = user_data::render(data).unwrap();
         let new = NewInstance {
             name: guest.name.to_string(),
-            instance_type: "container".to_owned(),
+            instance_type: host::instance_type(),
             image_alias: self.image.clone(),
             profiles: vec![host::profile()],
             config: BTreeMap::from([

@@ -6,6 +6,7 @@
 //! | `LARM_TEST_PROJECT` | the project that instances are made in | `default` |
 //! | `LARM_TEST_PROFILE` | a profile of it with a disk and a network | `default` |
 //! | `LARM_TEST_IMAGE` | alias of an image with systemd and cloud-init | `larm-debian12` |
+//! | `LARM_TEST_TYPE` | `container` or `virtual-machine`, as the image is | `container` |
 //!
 //! `scripts/test` sets them all.
 
@@ -29,6 +30,11 @@ pub fn client() -> Option<Client> {
 /// The image's alias.
 pub fn image() -> String {
     variable("LARM_TEST_IMAGE", "larm-debian12")
+}
+
+/// What the instances are, in LXD's words.
+pub fn instance_type() -> String {
+    variable("LARM_TEST_TYPE", "container")
 }
 
 /// The profile's name.

@@ -36,7 +36,10 @@ impl Real {
         Spec {
             pool: "default".into(),
             image: host::image(),
-            instance_type: InstanceType::Container,
+            instance_type: match host::instance_type().as_str() {
+                "virtual-machine" => InstanceType::VirtualMachine,
+                _ => InstanceType::Container,
+            },
             profiles: vec![host::profile()],
             cpu: None,
             memory: None,
