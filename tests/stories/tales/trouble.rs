@@ -189,18 +189,23 @@ pub async fn a_frozen_moment_is_forgiven(place: Place) {
     stage.strike().await;
 }
 
+/// It is not removed but by force.
+async fn expect_unknown_and_kept(stage: &Stage, id: &RunnerId) {
+    assert_eq!(stage.manager().cleanup(None).await.unwrap(), []);
+    let seen = stage.manager().get_runner(id).await.unwrap().unwrap();
+    assert_eq!(seen.health.state(), HealthState::Unknown, "{:?}", seen.health);
+    let kept = stage.manager().delete_runner(id, None, false).await;
+    assert!(matches!(kept, Err(ManagerError::BusyUnknown { .. })), "{kept:?}");
+    assert_eq!(stage.record(id).phase, Phase::Listening);
+    stage.manager().delete_runner(id, None, true).await.unwrap().unwrap();
+}
+
 pub async fn a_guest_that_does_not_answer_is_unknown_and_kept(place: Place) {
     let stage = Stage::set(place, |options| options.exec_limit = Duration::from_millis(700)).await;
     let (id, name) = idle(&stage).await;
     let mute = "mv /bin/dash /bin/dash.away";
     stage.in_guest(&name, mute, |guest| assert!(guest.hang_exec())).await;
-    assert_eq!(stage.manager().cleanup(None).await.unwrap(), []);
-    let seen = stage.manager().get_runner(&id).await.unwrap().unwrap();
-    assert_eq!(seen.health.state(), HealthState::Unknown, "{:?}", seen.health);
-    let kept = stage.manager().delete_runner(&id, None, false).await;
-    assert!(matches!(kept, Err(ManagerError::BusyUnknown { .. })), "{kept:?}");
-    assert_eq!(stage.record(&id).phase, Phase::Listening);
-    stage.manager().delete_runner(&id, None, true).await.unwrap().unwrap();
+    expect_unknown_and_kept(&stage, &id).await;
     stage.strike().await;
 }
 
@@ -248,12 +253,6 @@ pub async fn a_machine_whose_agent_is_lost_is_unknown_and_kept(place: Place) {
     let stage = Stage::set(place, |_| {}).await;
     let (id, name) = idle(&stage).await;
     assert!(stage.guest(&name).expect("a simulated machine").lose_agent());
-    assert_eq!(stage.manager().cleanup(None).await.unwrap(), []);
-    let seen = stage.manager().get_runner(&id).await.unwrap().unwrap();
-    assert_eq!(seen.health.state(), HealthState::Unknown, "{:?}", seen.health);
-    let kept = stage.manager().delete_runner(&id, None, false).await;
-    assert!(matches!(kept, Err(ManagerError::BusyUnknown { .. })), "{kept:?}");
-    assert_eq!(stage.record(&id).phase, Phase::Listening);
-    stage.manager().delete_runner(&id, None, true).await.unwrap().unwrap();
+    expect_unknown_and_kept(&stage, &id).await;
     stage.strike().await;
 }
