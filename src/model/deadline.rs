@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Deadlines {
-    /// From the order to the running instance.
+    /// From the beginning of its creation to the running instance.
     pub create: SignedDuration,
     /// From the running instance to a guest that is ready.
     pub boot: SignedDuration,
