@@ -111,8 +111,9 @@ pub async fn cleanup_takes_orphans_and_leaves_strangers(place: Place) {
     let keys = [("user.larm.manager", prefix.as_str()), ("user.larm.runner", "00000000000a")];
     make(&stage, &orphan, &keys).await;
     make(&stage, &stranger, &[]).await;
-    let removed = clean_until_empty(&stage, &orphan).await;
-    assert!(removed.contains(&orphan), "{removed:?}");
+    // Whether cleanup met it or the event of its creation did is not ours to order.
+    stage.manager().cleanup(None).await.unwrap();
+    assert!(stage.client.instance(&orphan).await.unwrap().is_none(), "the orphan is gone");
     assert!(stage.client.instance(&stranger).await.unwrap().is_some(), "a stranger's is left");
     assert_eq!(stage.record(&busy).phase, Phase::Busy);
     stage.manager().delete_runner(&busy, None, true).await.unwrap().unwrap();
@@ -166,10 +167,4 @@ async fn make(stage: &Stage, name: &str, keys: &[(&str, &str)]) {
     };
     let operation = stage.client.create_instance(&instance).await.unwrap();
     stage.client.wait(&operation, PATIENCE).await.unwrap();
-}
-
-async fn clean_until_empty(stage: &Stage, orphan: &str) -> Vec<String> {
-    let removed = stage.manager().cleanup(None).await.unwrap();
-    assert!(stage.client.instance(orphan).await.unwrap().is_none(), "the orphan is gone");
-    removed.into_iter().map(|one| one.runner_name.to_string()).collect()
 }
