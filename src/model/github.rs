@@ -15,7 +15,7 @@ pub struct GitHubRunnerConfig {
 }
 
 /// An organisation with a runner group, or a repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GitHubPath {
     /// An organisation.
@@ -32,6 +32,23 @@ pub enum GitHubPath {
         /// Its name.
         repo: String,
     },
+}
+
+/// A runner as GitHub lists it (GitHub REST API, "Self-hosted runners").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHubRunner {
+    /// Its number at GitHub.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Whether its listener is connected.
+    pub online: bool,
+    /// Whether it has a job.
+    pub busy: bool,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// The version of its application, where GitHub tells.
+    pub version: Option<String>,
 }
 
 /// Why a path was refused.
