@@ -1,8 +1,8 @@
 //! Everything that can happen to a runner, as one closed enum.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{CloudRunnerState, GuestReport, ProbeReading};
+use super::{Binding, CloudRunnerState, GuestReport, ProbeReading};
 
 /// Everything that can happen to a runner.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,19 @@ pub enum Event {
     Probed(Result<ProbeReading, String>),
     /// Somebody gave a credential for it.
     Claimed,
+    /// It is given to a pool, and is to be registered as that pool's.
+    Bound(Binding),
+    /// GitHub has registered it, with this number.
+    Registered(u64),
+    /// GitHub did not register it; nothing was pushed.
+    NotRegistered {
+        /// GitHub's words.
+        error: String,
+        /// Until when it is of no use to ask again, where GitHub told.
+        until: Option<Timestamp>,
+    },
+    /// Its registration is not there any more: it was removed, or GitHub does not know it.
+    Unregistered,
     /// Its credential is not in memory, though it has not been handed over for certain.
     CredentialLost,
     /// [`super::Action::HandOver`] succeeded; LXD took so long.

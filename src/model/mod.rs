@@ -16,6 +16,7 @@
 //! twice. No arrow leads back.
 
 mod action;
+mod budget;
 mod deadline;
 mod event;
 mod github;
@@ -26,13 +27,16 @@ mod job;
 mod journal;
 mod metrics;
 mod name;
+pub mod plan;
 mod pool;
 mod record;
 mod recover;
 mod service;
+mod size;
 mod step;
 
 pub use action::{Action, is_watched, pending};
+pub use budget::{Budget, Cost, committed};
 pub use deadline::Deadlines;
 pub use event::{Event, Fault, Quiesced};
 pub use github::{GitHubPath, GitHubPathError, GitHubRunner, GitHubRunnerConfig};
@@ -44,9 +48,13 @@ pub use journal::{JournalEntry, JournalKind};
 pub use metrics::{PostJobMetrics, PostJobStatus, PreJobMetrics, RunnerMetrics, StatusInfo};
 pub use name::{InstanceName, NameError, NamePrefix, RunnerId};
 pub use pool::{Binding, DEFAULT_CONNECTION, Pool, Target};
-pub use record::{Failure, Handover, Kept, Marks, Phase, PhaseError, Record, Removal, Retry, Spec};
+pub use record::{
+    Failure, Handover, Keeper, Kept, Marks, Phase, PhaseError, Record, Registration, Removal,
+    Retry, Spec, Unregistrable,
+};
 pub use recover::{Observed, Recovery, recover};
 pub use service::{
     ProxyConfig, RepoPolicyComplianceConfig, SshDebugConnection, SupportServiceConfig,
 };
+pub use size::bytes;
 pub use step::{Refused, Step, next_due, step};

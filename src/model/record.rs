@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CloudRunnerInstance, CloudRunnerState, Health, InstanceName, InstanceType, ProbeReading,
-    RunnerId, RunnerMetrics,
+    Binding, CloudRunnerInstance, CloudRunnerState, Health, InstanceName, InstanceType,
+    ProbeReading, RunnerId, RunnerMetrics, Target,
 };
 
 /// Where in its life a runner is. Later phases compare greater.
@@ -58,8 +58,27 @@ pub struct Record {
     /// How long LXD has worked on bringing it up: creation, start, the credential's push.
     #[serde(default)]
     pub lxd_took: SignedDuration,
+    /// Who decides what becomes of it.
+    #[serde(default)]
+    pub keeper: Keeper,
+    /// The pool that it was given to, once it was.
+    #[serde(default)]
+    pub binding: Option<Binding>,
+    /// What is known of its registration at GitHub. Only the farm's runners have one that larm
+    /// knows of.
+    #[serde(default)]
+    pub registration: Registration,
+    /// The version of its runner application, where that is known.
+    #[serde(default)]
+    pub application_version: Option<String>,
+    /// Why it could not be registered, the last time that failed.
+    #[serde(default)]
+    pub unregistrable: Option<Unregistrable>,
     /// What became of its credential.
     pub handover: Handover,
+    /// Since when its credential is on its way to the guest.
+    #[serde(default)]
+    pub pushing_since: Option<Timestamp>,
     /// When its credential was pushed.
     pub handed_over_at: Option<Timestamp>,
     /// Who wants it removed, if anyone does.
@@ -142,6 +161,45 @@ pub enum Handover {
     Taken,
     /// Its record was rebuilt from LXD, and the guest has not been asked.
     Unknown,
+}
+
+/// Who decides what becomes of a runner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keeper {
+    /// Whoever ordered it. The farm counts it, and leaves it alone.
+    #[default]
+    Person,
+    /// The farm, which made it for its pools.
+    Farm,
+}
+
+/// What is known of a runner's registration at GitHub.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// There is none.
+    #[default]
+    None,
+    /// It was asked for; whether GitHub has made it is not known.
+    Sought,
+    /// GitHub has made it, with this number.
+    Known(u64),
+    /// It has ended: it was removed, or ended with its job.
+    Ended,
+}
+
+/// Why a runner could not be registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unregistrable {
+    /// Where.
+    pub target: Target,
+    /// How often in a row.
+    pub attempts: u32,
+    /// Until when nobody asks there again.
+    pub until: Timestamp,
+    /// GitHub's words.
+    pub error: String,
 }
 
 /// A wish to remove a runner.
@@ -241,7 +299,13 @@ impl Record {
             health: Health::Healthy,
             made: false,
             lxd_took: SignedDuration::ZERO,
+            keeper: Keeper::Person,
+            binding: None,
+            registration: Registration::None,
+            application_version: None,
+            unregistrable: None,
             handover: if claimed { Handover::Wanted } else { Handover::None },
+            pushing_since: None,
             handed_over_at: None,
             removal: None,
             kept: None,
@@ -289,6 +353,21 @@ impl Record {
         self.marks.0.contains_key(&Phase::Busy)
             || self.metrics.pre_job.is_some()
             || !self.corrupt.is_empty()
+    }
+
+    /// Whether the farm made it.
+    pub fn is_of_farm(&self) -> bool {
+        self.keeper == Keeper::Farm
+    }
+
+    /// Whether GitHub may know it.
+    pub fn may_be_registered(&self) -> bool {
+        matches!(self.registration, Registration::Sought | Registration::Known(_))
+    }
+
+    /// The pool that it counts for: the one that it was given to, else the one it was made for.
+    pub fn pool(&self) -> &str {
+        self.binding.as_ref().map_or(self.spec.pool.as_str(), |binding| binding.pool.as_str())
     }
 
     /// The runner's id.

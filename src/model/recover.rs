@@ -91,6 +91,8 @@ fn first_news(one: &Observed) -> Event {
 fn has_lost_credential(record: &Record) -> bool {
     matches!(record.handover, Handover::Wanted | Handover::Pushing)
         && record.phase <= Phase::Standby
+        // GitHub gives another one.
+        && record.binding.is_none()
 }
 
 #[cfg(test)]

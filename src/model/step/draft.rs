@@ -157,7 +157,7 @@ fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Time
         Phase::Booting if record.state == CloudRunnerState::Unknown => return None,
         Phase::Booting => (since, deadlines.boot),
         Phase::Standby => match record.handover {
-            Handover::Pushing => (since, deadlines.register),
+            Handover::Pushing => (record.pushing_since.unwrap_or(since), deadlines.register),
             Handover::Pushed | Handover::Taken => {
                 (record.handed_over_at.unwrap_or(since), deadlines.register)
             }
@@ -183,6 +183,6 @@ pub fn next_due(record: &Record, deadlines: &Deadlines) -> Option<Timestamp> {
     [retry, limit, trouble, process].into_iter().flatten().min()
 }
 
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+pub(super) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).unwrap_or(Timestamp::MAX)
 }

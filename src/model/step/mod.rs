@@ -9,10 +9,11 @@ mod ending;
 mod guest;
 mod health;
 mod instance;
+mod registration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Deadlines, Event, Fault, Handover, JournalKind, Phase, Record};
+use super::{Action, Deadlines, Event, Fault, Handover, JournalKind, Phase, Record, Registration};
 use draft::Draft;
 
 pub use draft::next_due;
@@ -56,6 +57,10 @@ pub fn step(
         Event::Reported(report) => draft.reported(report),
         Event::Probed(probe) => draft.probed(probe),
         Event::Claimed => draft.claimed()?,
+        Event::Bound(binding) => draft.bound(binding)?,
+        Event::Registered(id) => draft.registered(*id),
+        Event::NotRegistered { error, until } => draft.not_registered(error, *until),
+        Event::Unregistered => draft.unregistered(),
         Event::CredentialLost => draft.credential_lost(),
         Event::HandedOver(took) => draft.handed_over(*took),
         Event::HandOverFailed(fault) => draft.hand_over_failed(fault),
@@ -72,19 +77,29 @@ pub fn step(
 
 impl Draft<'_> {
     fn claimed(&mut self) -> Result<(), Refused> {
-        let open = self.record.phase <= Phase::Standby && self.record.removal.is_none();
-        if !open || self.record.handover != Handover::None {
-            return Err(Refused::NotStandby);
-        }
+        self.takes_credential()?;
         self.record.handover = Handover::Wanted;
         self.begin_hand_over();
         Ok(())
+    }
+
+    fn takes_credential(&self) -> Result<(), Refused> {
+        let open = self.record.phase <= Phase::Standby && self.record.removal.is_none();
+        if open && self.record.handover == Handover::None {
+            Ok(())
+        } else {
+            Err(Refused::NotStandby)
+        }
     }
 
     /// From here on the credential may be in the guest, whatever becomes of the push.
     fn begin_hand_over(&mut self) {
         if self.record.phase == Phase::Standby && self.record.handover == Handover::Wanted {
             self.record.handover = Handover::Pushing;
+            self.record.pushing_since = Some(self.now);
+            if self.record.binding.is_some() {
+                self.record.registration = Registration::Sought;
+            }
         }
     }
 

@@ -1,0 +1,181 @@
+//! What the farm does next: `(pools, records, jobs, budget, now) -> moves`, and why each job
+//! waits.
+//!
+//! Runners are counted, not paired: a job takes whatever fits it, so what matters is that each
+//! pool has as many runners without a job as there are jobs for it. The plan is made anew from
+//! everything each time; what it wants and already has makes no move.
+//!
+//! ```text
+//! census   who is there: idle, busy, on their way, free for any pool of their shape
+//! serve    jobs first, then idle runners, then standbys
+//! trim     what nobody needs any more, the idle only
+//! ```
+
+mod census;
+mod serve;
+mod trim;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Binding, Budget, Job, JobId, JobState, Pool, Record, RunnerId, Spec};
+use census::Census;
+use serve::Server;
+
+/// Everything that the plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Farm<'a> {
+    /// The pools of the configuration.
+    pub pools: &'a [Arc<Pool>],
+    /// All runners.
+    pub records: &'a BTreeMap<RunnerId, Arc<Record>>,
+    /// Jobs that have not ended.
+    pub jobs: &'a BTreeMap<JobId, Job>,
+    /// What runners may use of the host.
+    pub budget: &'a Budget,
+    /// Versions of the runner application that GitHub gives no jobs any more.
+    pub doomed: &'a BTreeSet<String>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Something that the farm does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move {
+    /// Make an instance.
+    Create {
+        /// From this.
+        spec: Spec,
+    },
+    /// Register a standby for a pool.
+    Bind {
+        /// The standby.
+        runner: RunnerId,
+        /// For what.
+        binding: Binding,
+    },
+    /// Remove a runner that has no job; GitHub and its guest may know better and refuse.
+    Retire {
+        /// The runner.
+        runner: RunnerId,
+        /// Why, in plain words.
+        reason: String,
+    },
+}
+
+/// What the farm does next.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// What is to be done, in this order.
+    pub moves: Vec<Move>,
+    /// Why each queued job has no runner yet.
+    pub waiting: BTreeMap<JobId, Waiting>,
+    /// When to plan again though nothing happens.
+    pub look_again: Option<Timestamp>,
+}
+
+/// Why a queued job has no runner yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// A runner that has just begun a job probably has this one.
+    Taken {
+        /// The runner.
+        by: RunnerId,
+    },
+    /// A runner is listening: it is GitHub's turn.
+    Idle {
+        /// The pool.
+        pool: String,
+        /// The runner.
+        runner: RunnerId,
+    },
+    /// A runner is being made ready for it.
+    Coming {
+        /// The pool.
+        pool: String,
+        /// The runner, unless it is ordered only now.
+        runner: Option<RunnerId>,
+    },
+    /// No pool serves it.
+    NoPool {
+        /// Pools of its repository or organisation, and the labels that each lacks.
+        lacking: Vec<(String, Vec<String>)>,
+    },
+    /// Every pool that fits has as many runners as it may have.
+    PoolFull {
+        /// The pool that would serve it.
+        pool: String,
+        /// How many runners it may have.
+        max: usize,
+        /// Who has the places.
+        held_by: Vec<RunnerId>,
+    },
+    /// The host has no room.
+    HostFull {
+        /// The pool that would serve it.
+        pool: String,
+        /// What is lacking, with figures.
+        lacking: String,
+    },
+    /// Instances of its kind failed lately; the next one is tried then.
+    BackingOff {
+        /// The pool that would serve it.
+        pool: String,
+        /// When the next one is tried.
+        until: Timestamp,
+        /// Why the last one failed.
+        error: String,
+    },
+    /// GitHub did not register the last runner; the next one is tried then.
+    Unregistrable {
+        /// The pool that would serve it.
+        pool: String,
+        /// When the next one is tried.
+        until: Timestamp,
+        /// GitHub's words.
+        error: String,
+    },
+}
+
+/// Makes the plan.
+pub fn plan(farm: Farm<'_>) -> Plan {
+    let census = Census::take(farm);
+    let mut server = Server::new(farm, &census);
+    server.serve_jobs();
+    server.serve_pools();
+    server.serve_standbys();
+    trim::trim(server)
+}
+
+/// Whether a pool's runners can take a job: GitHub gives it to any runner of its repository or
+/// organisation that has all its labels, in whatever case (GitHub documentation, "Using
+/// self-hosted runners in a workflow").
+pub fn fits(pool: &Pool, job: &Job) -> bool {
+    is_target(pool, job) && lacking(pool, job).is_empty()
+}
+
+fn is_target(pool: &Pool, job: &Job) -> bool {
+    let owner = job.repository.split('/').next().unwrap_or_default();
+    pool.target.connection == job.connection
+        && match &pool.target.path {
+            super::GitHubPath::Org { org, .. } => org.eq_ignore_ascii_case(owner),
+            repo @ super::GitHubPath::Repo { .. } => {
+                repo.to_string().eq_ignore_ascii_case(&job.repository)
+            }
+        }
+}
+
+fn lacking(pool: &Pool, job: &Job) -> Vec<String> {
+    let has =
+        |label: &String| pool.labels.iter().any(|own| own.to_lowercase() == label.to_lowercase());
+    job.labels.iter().filter(|label| !has(label)).cloned().collect()
+}
+
+fn is_queued(job: &Job) -> bool {
+    job.state == JobState::Queued
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! Who gets what: jobs first, then idle runners, then standbys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::census::{Census, backing_off, later, unregistrable};
+use super::{Farm, Move, Plan, Waiting, fits, is_queued, is_target, lacking};
+use crate::model::{Binding, Cost, Handover, Job, JobId, Phase, Pool, Record, RunnerId, committed};
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A plan in the making, and what is left to give.
+pub(super) struct Server<'a> {
+    pub(super) farm: Farm<'a>,
+    pub(super) census: &'a Census<'a>,
+    pub(super) plan: Plan,
+    /// Idle runners of each pool that no job needs.
+    pub(super) spare: BTreeMap<&'a str, Vec<&'a Record>>,
+    /// The farm's instances without a pool that nobody has claimed.
+    pub(super) free: Vec<&'a Record>,
+    /// Pools by priority, the cheapest of each first.
+    pools: Vec<&'a Arc<Pool>>,
+    /// How many more runners each pool may have.
+    seats: BTreeMap<&'a str, usize>,
+    /// What of the host is not promised yet.
+    left: Cost,
+    runners_left: usize,
+    creations_left: usize,
+    /// Pools for which a job waits because the host is full.
+    pub(super) starved: Vec<&'a Arc<Pool>>,
+}
+
+/// Why a pool cannot have one more instance now.
+type Refusal = Waiting;
+
+impl<'a> Server<'a> {
+    pub(super) fn new(farm: Farm<'a>, census: &'a Census<'a>) -> Self {
+        let mut pools: Vec<_> = farm.pools.iter().collect();
+        pools.sort_by_key(|pool| {
+            let cost = Cost::of(&pool.spec);
+            (std::cmp::Reverse(pool.priority), cost.memory, cost.cpus, pool.name.as_str())
+        });
+        let there = farm.records.values().filter(|record| record.phase < Phase::Gone).count();
+        let made = farm.records.values().map(|record| record.created_at());
+        let young: Vec<Timestamp> = made.filter(|at| later(*at, MINUTE) > farm.now).collect();
+        let mut server = Self {
+            farm,
+            census,
+            plan: Plan::default(),
+            spare: census.idle.clone(),
+            free: census.free.clone(),
+            seats: pools.iter().map(|pool| (pool.name.as_str(), seats(pool, census))).collect(),
+            pools,
+            left: farm.budget.host.minus(committed(farm.records.values().map(Arc::as_ref))),
+            runners_left: farm.budget.runners.map_or(usize::MAX, |most| most.saturating_sub(there)),
+            creations_left: farm.budget.creations_per_minute.saturating_sub(young.len()),
+            starved: Vec::new(),
+        };
+        if let Some(oldest) = young.into_iter().min().filter(|_| server.creations_left == 0) {
+            server.look_again(later(oldest, MINUTE));
+        }
+        server
+    }
+
+    /// Gives each queued job the best there is for it.
+    pub(super) fn serve_jobs(&mut self) {
+        let mut jobs: Vec<&Job> = self.farm.jobs.values().filter(|job| is_queued(job)).collect();
+        let priority = |job: &Job| self.pools.iter().position(|pool| fits(pool, job));
+        jobs.sort_by_cached_key(|job| {
+            let rank = priority(job).and_then(|place| self.pools.get(place));
+            (std::cmp::Reverse(rank.map(|pool| pool.priority)), job.queued_at, job.id)
+        });
+        for job in jobs {
+            let waiting = self.serve(job);
+            self.plan.waiting.insert(job.id, waiting);
+        }
+    }
+
+    fn serve(&mut self, job: &Job) -> Waiting {
+        if let Some(record) = self.census.covered.get(&job.id) {
+            return Waiting::Taken { by: record.id().clone() };
+        }
+        let fitting: Vec<_> = self.pools.iter().copied().filter(|pool| fits(pool, job)).collect();
+        let taken = fitting.iter().find_map(|pool| self.take_idle(pool));
+        if let Some(waiting) = taken {
+            return waiting;
+        }
+        let given = fitting.iter().find_map(|pool| self.take_free(pool, Some(job.id)));
+        if let Some(waiting) = given {
+            return waiting;
+        }
+        let mut refusals = Vec::new();
+        for pool in &fitting {
+            match self.create(pool) {
+                Ok(()) => return Waiting::Coming { pool: pool.name.clone(), runner: None },
+                Err(refusal) => refusals.push((*pool, refusal)),
+            }
+        }
+        self.starved.extend(
+            refusals
+                .iter()
+                .find(|(_, why)| matches!(why, Waiting::HostFull { .. }))
+                .map(|(pool, _)| *pool),
+        );
+        match refusals.into_iter().next() {
+            Some((_, why)) => why,
+            None => self.nobody(job),
+        }
+    }
+
+    fn nobody(&self, job: &Job) -> Waiting {
+        let near = self.pools.iter().filter(|pool| is_target(pool, job));
+        Waiting::NoPool {
+            lacking: near.map(|pool| (pool.name.clone(), lacking(pool, job))).collect(),
+        }
+    }
+
+    fn take_idle(&mut self, pool: &Pool) -> Option<Waiting> {
+        let idle = self.spare.get_mut(pool.name.as_str())?;
+        // Those that have come farthest serve first.
+        let best = idle.iter().enumerate().max_by_key(|(_, record)| record.phase)?.0;
+        let record = idle.swap_remove(best);
+        let (pool, runner) = (pool.name.clone(), record.id().clone());
+        Some(if record.phase == Phase::Listening {
+            Waiting::Idle { pool, runner }
+        } else {
+            Waiting::Coming { pool, runner: Some(runner) }
+        })
+    }
+
+    /// Claims an instance that has no pool yet, and registers it if it is ready.
+    fn take_free(&mut self, pool: &Arc<Pool>, job: Option<JobId>) -> Option<Waiting> {
+        let seat = self.seats.get(pool.name.as_str()).is_some_and(|seats| *seats > 0);
+        if !seat || unregistrable(self.farm, pool).is_some() {
+            return None;
+        }
+        let place = self.free.iter().position(|record| record.spec.same_shape(&pool.spec))?;
+        let record = self.free.remove(place);
+        self.take_seat(pool);
+        let runner = record.id().clone();
+        if record.phase == Phase::Standby && record.handover == Handover::None {
+            let binding = Binding {
+                pool: pool.name.clone(),
+                target: pool.target.clone(),
+                labels: pool.labels.clone(),
+                job,
+                since: self.farm.now,
+            };
+            self.plan.moves.push(Move::Bind { runner: runner.clone(), binding });
+        }
+        Some(Waiting::Coming { pool: pool.name.clone(), runner: Some(runner) })
+    }
+
+    /// Keeps as many runners registered and waiting as each pool wants.
+    pub(super) fn serve_pools(&mut self) {
+        for pool in self.pools.clone() {
+            let there = self.spare.get(pool.name.as_str()).map_or(0, Vec::len);
+            for _ in there..pool.min_idle {
+                let served = self.take_free(pool, None).is_some()
+                    || (self.starved.is_empty() && self.create(pool).is_ok());
+                if !served {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Keeps as many instances booted as the pools of each shape want.
+    pub(super) fn serve_standbys(&mut self) {
+        for (pool, wanted) in self.shapes() {
+            let there = self.free.iter().filter(|one| one.spec.same_shape(&pool.spec)).count();
+            for _ in there..wanted {
+                // They belong to no pool, so that no pool has to have a place.
+                if !self.starved.is_empty() || self.make(pool).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// One pool of each shape, with the greatest wish for standbys.
+    pub(super) fn shapes(&self) -> Vec<(&'a Arc<Pool>, usize)> {
+        let mut shapes: Vec<(&Arc<Pool>, usize)> = Vec::new();
+        for pool in &self.pools {
+            match shapes.iter_mut().find(|(one, _)| one.spec.same_shape(&pool.spec)) {
+                Some((_, wanted)) => *wanted = pool.standby.max(*wanted),
+                None => shapes.push((*pool, pool.standby)),
+            }
+        }
+        shapes
+    }
+
+    /// Orders an instance that is to become a runner of this pool.
+    fn create(&mut self, pool: &Arc<Pool>) -> Result<(), Refusal> {
+        if self.seats.get(pool.name.as_str()).is_none_or(|seats| *seats == 0) {
+            return Err(Waiting::PoolFull {
+                pool: pool.name.clone(),
+                max: pool.max,
+                held_by: self.holders(pool),
+            });
+        }
+        if let Some(refused) = unregistrable(self.farm, pool) {
+            let (until, error) = (refused.until, refused.error.clone());
+            self.look_again(until);
+            return Err(Waiting::Unregistrable { pool: pool.name.clone(), until, error });
+        }
+        self.make(pool)?;
+        self.take_seat(pool);
+        Ok(())
+    }
+
+    fn make(&mut self, pool: &Arc<Pool>) -> Result<(), Refusal> {
+        if let Some((until, error)) = backing_off(self.farm, &pool.spec) {
+            self.look_again(until);
+            return Err(Waiting::BackingOff { pool: pool.name.clone(), until, error });
+        }
+        let cost = Cost::of(&pool.spec);
+        if let Some(lacking) = self.lacking(cost) {
+            return Err(Waiting::HostFull { pool: pool.name.clone(), lacking });
+        }
+        self.left = self.left.minus(cost);
+        self.runners_left -= 1;
+        self.creations_left -= 1;
+        self.plan.moves.push(Move::Create { spec: pool.spec.clone() });
+        Ok(())
+    }
+
+    fn lacking(&self, cost: Cost) -> Option<String> {
+        if self.runners_left == 0 {
+            let most = self.farm.budget.runners.unwrap_or_default();
+            return Some(format!("the {most} runners that there may be are there"));
+        }
+        if let Some((what, wanted, there)) = self.left.lacks(cost) {
+            return Some(match what {
+                "CPUs" => format!("{wanted} {what} are wanted, {there} are left"),
+                _ => format!("{} of {what} are wanted, {} are left", mib(wanted), mib(there)),
+            });
+        }
+        let most = self.farm.budget.creations_per_minute;
+        (self.creations_left == 0).then(|| format!("{most} were made in the last minute"))
+    }
+
+    fn holders(&self, pool: &Pool) -> Vec<RunnerId> {
+        let name = pool.name.as_str();
+        let places = [self.census.held.get(name), self.census.idle.get(name)];
+        let records: BTreeSet<_> = places
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|record| record.id().clone())
+            .collect();
+        records.into_iter().collect()
+    }
+
+    fn take_seat(&mut self, pool: &Pool) {
+        if let Some(seats) = self.seats.get_mut(pool.name.as_str()) {
+            *seats = seats.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn look_again(&mut self, at: Timestamp) {
+        self.plan.look_again = Some(self.plan.look_again.map_or(at, |before| before.min(at)));
+    }
+
+    /// What is lacking for an instance, once what is on its way out is gone.
+    pub(super) fn is_starved(&self, pool: &Pool, freed: Cost) -> bool {
+        self.left.plus(freed).lacks(Cost::of(&pool.spec)).is_some()
+    }
+}
+
+/// How many more runners a pool may have.
+fn seats(pool: &Pool, census: &Census<'_>) -> usize {
+    let there =
+        |places: &BTreeMap<&str, Vec<&Record>>| places.get(pool.name.as_str()).map_or(0, Vec::len);
+    pool.max.saturating_sub(there(&census.held) + there(&census.idle))
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}

@@ -1,0 +1,67 @@
+//! The runner's registration at GitHub: sought for a pool, made, refused, gone.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::draft::{Draft, later};
+use super::{Handover, Phase, Refused, Registration};
+use crate::model::{Binding, Unregistrable};
+
+/// How long nobody asks again where GitHub did not say; doubled each time.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(2);
+/// The longest pause that is ours to choose.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+impl Draft<'_> {
+    pub(super) fn bound(&mut self, binding: &Binding) -> Result<(), Refused> {
+        self.takes_credential()?;
+        self.note(match binding.job {
+            Some(job) => format!("given to pool {} for job {job}", binding.pool),
+            None => format!("given to pool {}", binding.pool),
+        });
+        self.record.binding = Some(binding.clone());
+        self.record.handover = Handover::Wanted;
+        self.begin_hand_over();
+        Ok(())
+    }
+
+    pub(super) fn registered(&mut self, id: u64) {
+        if self.record.registration == Registration::Sought {
+            self.record.registration = Registration::Known(id);
+            self.record.unregistrable = None;
+        }
+    }
+
+    /// It goes back to the standbys: GitHub's troubles are no fault of its own. The registration
+    /// may have been made all the same, which the next try or the end finds out.
+    pub(super) fn not_registered(&mut self, error: &str, until: Option<Timestamp>) {
+        let waits = self.record.phase == Phase::Standby
+            && self.record.handover == Handover::Pushing
+            && self.record.removal.is_none();
+        let Some(binding) = self.record.binding.clone().filter(|_| waits) else { return };
+        let before = self.record.unregistrable.take();
+        let attempts = before
+            .filter(|before| before.target == binding.target)
+            .map_or(1, |before| before.attempts.saturating_add(1));
+        let pause = FIRST_PAUSE.saturating_mul(1 << attempts.min(6).saturating_sub(1));
+        let soonest = later(self.now, pause.min(LONGEST_PAUSE));
+        if attempts == 1 {
+            self.note(format!("GitHub does not register it: {error}"));
+        }
+        self.record.unregistrable = Some(Unregistrable {
+            target: binding.target,
+            attempts,
+            until: until.map_or(soonest, |until| until.max(soonest)),
+            error: error.to_owned(),
+        });
+        self.record.binding = None;
+        self.record.handover = Handover::None;
+        self.record.pushing_since = None;
+        self.record.retry = None;
+    }
+
+    pub(super) fn unregistered(&mut self) {
+        if self.record.may_be_registered() {
+            self.record.registration = Registration::Ended;
+        }
+    }
+}
