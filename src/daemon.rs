@@ -165,6 +165,7 @@ fn start_manager(settings: &Settings) -> Result<(LxdRunnerManager, Running), Dae
             prefix: settings.name_prefix.clone(),
             spec: settings.runner.spec.clone(),
             deadlines: settings.deadlines.clone(),
+            pools: Vec::new(),
             sweep: settings.limits.sweep,
             remembered: REMEMBERED,
             max_runners: settings.limits.max_runners,

@@ -71,6 +71,7 @@ pub(super) fn what(kind: &JournalKind) -> String {
         JournalKind::Phase { phase, reason: None, .. } => phase.to_string(),
         JournalKind::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
         JournalKind::Metrics { metrics } => format!("metrics: {}", summary(metrics)),
+        JournalKind::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
         JournalKind::Note { text } => text.clone(),
     }
 }

@@ -3,23 +3,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{InstanceType, NamePrefix, Spec};
+use crate::model::{InstanceType, Keeper, NamePrefix, Record, Spec};
 
 /// Names the manager whose instance it is, by its prefix.
 pub const MANAGER: &str = "user.larm.manager";
 const POOL: &str = "user.larm.pool";
 const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";
+const DISK: &str = "user.larm.disk";
+const KEEPER: &str = "user.larm.keeper";
+const FARM: &str = "farm";
 
 /// The keys that an instance of ours carries.
-pub(super) fn marks(prefix: &NamePrefix, id: &str, spec: &Spec) -> BTreeMap<String, String> {
+pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
+    let spec = &record.spec;
     [
-        (MANAGER, prefix.as_str()),
-        (RUNNER, id),
+        (MANAGER, record.name.prefix().as_str()),
+        (RUNNER, record.id().as_str()),
         (POOL, spec.pool.as_str()),
         (IMAGE, spec.image.as_str()),
     ]
     .into_iter()
+    .chain(spec.disk.as_deref().map(|disk| (DISK, disk)))
+    .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect()
 }
@@ -44,7 +50,16 @@ pub(super) fn spec(
         profiles: profiles.to_vec(),
         cpu: text("limits.cpu").and_then(|cpus| cpus.parse().ok()),
         memory: text("limits.memory"),
-        disk: None,
+        disk: text(DISK),
+    }
+}
+
+/// Who decides what becomes of an instance of ours.
+pub(super) fn keeper(config: &BTreeMap<String, String>) -> Keeper {
+    if config.get(KEEPER).is_some_and(|keeper| keeper == FARM) {
+        Keeper::Farm
+    } else {
+        Keeper::Person
     }
 }
 
@@ -61,10 +76,15 @@ mod tests {
             profiles: vec!["larm".into()],
             cpu: None,
             memory: None,
-            disk: None,
+            disk: Some("10GiB".into()),
         };
         let prefix: NamePrefix = "larm".parse().unwrap();
-        let mut config = marks(&prefix, "0123456789ab", &spec);
+        let name = "larm-0123456789ab".parse().unwrap();
+        let mut record = Record::planned(name, spec.clone(), false, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(keeper(&marks(&record)), Keeper::Person);
+        record.keeper = Keeper::Farm;
+        let mut config = marks(&record);
+        assert_eq!(keeper(&config), Keeper::Farm);
         assert!(are_ours(&config, &prefix, "0123456789ab"));
         assert!(!are_ours(&config, &"other".parse().unwrap(), "0123456789ab"));
         assert!(!are_ours(&config, &prefix, "ffffffffffff"));

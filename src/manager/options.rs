@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::guest::RunnerSource;
 use crate::lxd::Client;
-use crate::model::{Deadlines, NamePrefix, Spec};
+use crate::model::{Deadlines, NamePrefix, Pool, Record, Spec};
 
 /// What the manager is told when it starts.
 #[derive(Debug, Clone)]
@@ -60,14 +60,26 @@ pub struct Rules {
     pub prefix: NamePrefix,
     /// What instances are made from where an order does not say.
     pub spec: Spec,
-    /// How long each part of a runner's life may take.
+    /// How long each part of a runner's life may take, where its pool does not say.
     pub deadlines: Deadlines,
+    /// The pools of the farm.
+    pub pools: Vec<Arc<Pool>>,
     /// How often everything is looked at though nothing was heard.
     pub sweep: Duration,
     /// How many gone runners are remembered.
     pub remembered: usize,
     /// How many runners there may be at once; no limit without it.
     pub max_runners: Option<usize>,
+}
+
+impl Rules {
+    /// How long each part of this runner's life may take.
+    pub fn deadlines_of(&self, record: &Record) -> &Deadlines {
+        let pool = self.pools.iter().filter(|_| record.is_of_farm());
+        pool.into_iter()
+            .find(|pool| pool.name == record.pool())
+            .map_or(&self.deadlines, |pool| &pool.deadlines)
+    }
 }
 
 /// What executors need to know.

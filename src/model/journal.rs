@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceName, Phase, RunnerMetrics};
+use super::{InstanceName, Mismatch, Phase, RunnerMetrics};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,13 @@ pub enum JournalKind {
     Metrics {
         /// What it left behind.
         metrics: RunnerMetrics,
+    },
+    /// LXD, GitHub and its guest say different things of it.
+    Mismatch {
+        /// What that is called.
+        mismatch: Mismatch,
+        /// What was seen and what is done, in plain words.
+        text: String,
     },
     /// Something that did not change its phase.
     Note {

@@ -34,6 +34,7 @@ mod recover;
 mod service;
 mod size;
 mod step;
+mod truth;
 
 pub use action::{Action, is_watched, pending};
 pub use budget::{Budget, Cost, committed};
@@ -58,3 +59,4 @@ pub use service::{
 };
 pub use size::bytes;
 pub use step::{Refused, Step, next_due, step};
+pub use truth::{Finding, Mismatch, Roll, Suspicions};

@@ -327,8 +327,9 @@ impl Record {
     }
 
     /// A runner that was found in LXD with our keys and is in no record.
-    pub fn adopted(name: InstanceName, spec: Spec, now: Timestamp) -> Self {
+    pub fn adopted(name: InstanceName, spec: Spec, keeper: Keeper, now: Timestamp) -> Self {
         let mut record = Self::planned(name, spec, false, now);
+        record.keeper = keeper;
         record.metrics.installation_start_timestamp = None;
         record.made = true;
         record.phase = Phase::Booting;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Action, CloudRunnerState, Event, Handover, InstanceName, NamePrefix, Phase, Record, RunnerId,
-    Spec,
+    Action, CloudRunnerState, Event, Handover, InstanceName, Keeper, NamePrefix, Phase, Record,
+    RunnerId, Spec,
 };
 
 /// An instance of ours as LXD lists it.
@@ -21,6 +21,8 @@ pub struct Observed {
     pub name: InstanceName,
     /// What it was made from, as its keys tell.
     pub spec: Spec,
+    /// Who decides what becomes of it, as its keys tell.
+    pub keeper: Keeper,
     /// Its state.
     pub state: CloudRunnerState,
 }
@@ -54,7 +56,8 @@ pub fn recover(
     for (id, one) in &listed {
         match records.get(*id) {
             None => {
-                recovery.adopted.push(Record::adopted(one.name.clone(), one.spec.clone(), now));
+                let (name, spec) = (one.name.clone(), one.spec.clone());
+                recovery.adopted.push(Record::adopted(name, spec, one.keeper, now));
                 recovery.events.push(((*id).clone(), first_news(one)));
             }
             Some(record) if record.phase == Phase::Gone => {
@@ -142,11 +145,11 @@ mod tests {
             let state = |runs| if runs { CloudRunnerState::Active } else { CloudRunnerState::Stopped };
             let mut observed: Vec<Observed> = listed
                 .iter()
-                .map(|(n, runs)| Observed { name: name(*n), spec: spec(), state: state(*runs) })
+                .map(|(n, runs)| Observed { name: name(*n), spec: spec(), keeper: Keeper::Person, state: state(*runs) })
                 .collect();
             let other = |n| InstanceName::new("other".parse().unwrap(), RunnerId::from_bits(n));
             observed.extend((0..strangers).map(|n| {
-                Observed { name: other(n), spec: spec(), state: CloudRunnerState::Stopped }
+                Observed { name: other(n), spec: spec(), keeper: Keeper::Farm, state: CloudRunnerState::Stopped }
             }));
             let prefix = "t".parse().unwrap();
             let found = recover(&records, &observed, &BTreeSet::new(), &prefix, NOW);

@@ -290,6 +290,7 @@ fn start_manager(
         prefix,
         spec: options.spec.clone(),
         deadlines: options.deadlines.clone(),
+        pools: Vec::new(),
         sweep: Duration::from_mins(1),
         remembered: options.jobs.saturating_mul(2),
         max_runners: None,

@@ -70,7 +70,7 @@ impl Dispatcher {
 
     /// Brings everything about a runner in line with its record.
     pub(super) fn tend(&mut self, id: &RunnerId, record: &Arc<Record>, now: Timestamp) {
-        match next_due(record, &self.rules.deadlines) {
+        match next_due(record, self.rules.deadlines_of(record)) {
             Some(at) => self.memory.due.insert(id.clone(), at),
             None => self.memory.due.remove(id),
         };

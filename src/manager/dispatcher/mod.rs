@@ -180,7 +180,7 @@ impl Dispatcher {
         batch: &mut Batch,
     ) -> Result<(), ManagerError> {
         let record = self.records.get(id).ok_or_else(|| ManagerError::NotFound(id.clone()))?;
-        let done = step(record, event, &self.rules.deadlines, now)
+        let done = step(record, event, self.rules.deadlines_of(record), now)
             .map_err(|refused| refusal(record, &refused))?;
         batch.asks.extend(done.asks.into_iter().map(|ask| (id.clone(), ask)));
         if done.record != **record {
@@ -196,16 +196,27 @@ impl Dispatcher {
         now: Timestamp,
         batch: &mut Batch,
     ) {
-        let (id, runner) = (record.id().clone(), record.name.clone());
+        let id = record.id().clone();
         for what in journal {
-            log(&runner, &what);
-            self.journal_head += 1;
-            let (seq, runner) = (self.journal_head, runner.clone());
-            batch.journal.push(JournalEntry { seq, at: now, runner, what });
+            self.tell(&record.name, what, now, batch);
         }
         let record = Arc::new(record);
         batch.changed.insert(id.clone(), Arc::clone(&record));
         self.records.insert(id, record);
+    }
+
+    /// Adds a line to the journal.
+    fn tell(
+        &mut self,
+        runner: &InstanceName,
+        what: JournalKind,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) {
+        log(runner, &what);
+        self.journal_head += 1;
+        let (seq, runner) = (self.journal_head, runner.clone());
+        batch.journal.push(JournalEntry { seq, at: now, runner, what });
     }
 
     /// Commits, then lets the world know. `false` when told to stop before the disk took it, or when
@@ -270,6 +281,9 @@ fn log(runner: &InstanceName, what: &JournalKind) {
             tracing::info!(%runner, %phase, %reason, "phase");
         }
         JournalKind::Phase { phase, .. } => tracing::info!(%runner, %phase, "phase"),
+        JournalKind::Mismatch { mismatch, text } => {
+            tracing::warn!(%runner, %mismatch, "{text}");
+        }
         JournalKind::Note { text } => tracing::info!(%runner, note = %text),
         JournalKind::Metrics { .. } => tracing::debug!(%runner, "metrics"),
     }

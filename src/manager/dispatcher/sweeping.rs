@@ -10,8 +10,8 @@ use crate::manager::ManagerError;
 use crate::manager::command::Reply;
 use crate::manager::removal::Orphans;
 use crate::model::{
-    Action, CloudRunnerState, Event, Fault, InstanceName, JournalKind, Observed, Phase, Record,
-    RunnerId, recover,
+    Action, CloudRunnerState, Event, Fault, InstanceName, JournalKind, Mismatch, Observed, Phase,
+    Record, RunnerId, recover,
 };
 
 impl Dispatcher {
@@ -68,6 +68,7 @@ impl Dispatcher {
             Ok(observed) => {
                 batch.trouble_changed |= self.memory.lxd_trouble.take().is_some();
                 let orphans = self.compare(&observed, now, batch);
+                self.tell_of_orphans(&orphans, now, batch);
                 for sweep in &mut self.memory.sweeps {
                     sweep.list_is_read(&orphans);
                 }
@@ -81,6 +82,16 @@ impl Dispatcher {
                 for sweep in &mut self.memory.sweeps {
                     sweep.list_failed(&error);
                 }
+            }
+        }
+    }
+
+    fn tell_of_orphans(&mut self, orphans: &[InstanceName], now: Timestamp, batch: &mut Batch) {
+        for name in orphans {
+            if !self.memory.orphans.contains(name) {
+                let text = "it is in LXD though its runner was gone: it is removed".to_owned();
+                let orphan = JournalKind::Mismatch { mismatch: Mismatch::Orphan, text };
+                self.tell(name, orphan, now, batch);
             }
         }
     }
@@ -129,9 +140,9 @@ impl Dispatcher {
         let credentials = self.memory.credentials.keys().cloned().collect();
         let found = recover(&self.records, observed, &credentials, &self.rules.prefix, now);
         for record in found.adopted {
-            tracing::warn!(runner = %record.name, "found in LXD and in no record: adopted");
-            let adopted = JournalKind::Note { text: "found in LXD with our keys: adopted".into() };
-            self.put(record, vec![adopted], now, batch);
+            let text = "found in LXD with our keys: adopted".to_owned();
+            let orphan = JournalKind::Mismatch { mismatch: Mismatch::Orphan, text };
+            self.put(record, vec![orphan], now, batch);
         }
         for (id, event) in found.events {
             self.meet(&id, &event, now, batch);

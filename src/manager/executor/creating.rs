@@ -60,7 +60,7 @@ impl Executor {
 
     async fn new_instance(&self, record: &Record) -> Result<NewInstance, Error> {
         let spec = &record.spec;
-        let mut config = keys::marks(&self.place.prefix, record.id().as_str(), spec);
+        let mut config = keys::marks(record);
         // LXD starts an instance again that ran when LXD ended: a used runner would boot twice.
         config.insert("boot.autostart".to_owned(), "false".to_owned());
         config.insert("cloud-init.user-data".to_owned(), self.place.user_data.to_string());

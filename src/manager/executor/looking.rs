@@ -51,7 +51,8 @@ impl Executor {
             _ => InstanceType::VirtualMachine,
         };
         let spec = keys::spec(&instance.config, instance_type, &instance.profiles);
-        Some(Observed { name, spec, state: state(instance, was_started(instance)) })
+        let keeper = keys::keeper(&instance.config);
+        Some(Observed { name, spec, keeper, state: state(instance, was_started(instance)) })
     }
 
     /// The instance, if it is there and carries our keys. One that lost them is not touched.

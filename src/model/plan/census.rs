@@ -121,7 +121,7 @@ impl<'a> Census<'a> {
 }
 
 /// Whether its application is of a version that GitHub gives no jobs any more.
-fn is_doomed(farm: Farm<'_>, record: &Record) -> bool {
+pub(super) fn is_doomed(farm: Farm<'_>, record: &Record) -> bool {
     record.application_version.as_ref().is_some_and(|version| farm.doomed.contains(version))
 }
 

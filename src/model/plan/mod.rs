@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Binding, Budget, Job, JobId, JobState, Pool, Record, RunnerId, Spec};
+use super::{Binding, Budget, Job, JobId, JobState, Mismatch, Pool, Record, RunnerId, Spec};
 use census::Census;
 use serve::Server;
 
@@ -62,6 +62,8 @@ pub enum Move {
         runner: RunnerId,
         /// Why, in plain words.
         reason: String,
+        /// What is wrong with it, if anything is.
+        mismatch: Option<Mismatch>,
     },
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::census::later;
+use super::census::{is_doomed, later};
 use super::serve::Server;
 use super::{Move, Plan};
-use crate::model::{Cost, Phase, Pool, Record};
+use crate::model::{Cost, Mismatch, Phase, Pool, Record};
 
 /// Takes out what nobody needs, and returns the plan.
 pub(super) fn trim(mut server: Server<'_>) -> Plan {
@@ -33,6 +33,9 @@ impl<'a> Trim<'_, 'a> {
         for record in self.server.census.outdated.clone() {
             let pool = self.server.farm.pools.iter().find(|pool| pool.name == record.pool());
             let reason = match (pool, &record.binding) {
+                _ if is_doomed(self.server.farm, record) => {
+                    "GitHub gives no jobs to its version of the runner any more".to_owned()
+                }
                 (None, _) => format!("pool {} is no more", record.pool()),
                 (Some(_), None) => "no pool makes instances like it any more".to_owned(),
                 (Some(pool), Some(_)) if self.is_rolling(pool) => continue,
@@ -154,7 +157,9 @@ impl<'a> Trim<'_, 'a> {
             return false;
         }
         if self.chosen.insert(record.id().to_string()) && record.removal.is_none() {
-            self.server.plan.moves.push(Move::Retire { runner: record.id().clone(), reason });
+            let mismatch = is_doomed(self.server.farm, record).then_some(Mismatch::Doomed);
+            let runner = record.id().clone();
+            self.server.plan.moves.push(Move::Retire { runner, reason, mismatch });
         }
         true
     }

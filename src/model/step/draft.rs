@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Deadlines, JournalKind, Phase, Record, Step};
-use crate::model::{CloudRunnerState, Failure, Handover, Health, Removal, Retry, UnhealthyReason};
+use crate::model::{
+    CloudRunnerState, Failure, Handover, Health, Mismatch, Removal, Retry, UnhealthyReason,
+};
 
 /// The longest pause before an action is repeated.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
@@ -71,6 +73,10 @@ impl<'a> Draft<'a> {
 
     pub(super) fn note(&mut self, text: String) {
         self.journal.push(JournalKind::Note { text });
+    }
+
+    pub(super) fn mismatch(&mut self, mismatch: Mismatch, text: String) {
+        self.journal.push(JournalKind::Mismatch { mismatch, text });
     }
 
     pub(super) fn tell_metrics(&mut self) {

@@ -2,7 +2,9 @@
 
 use super::Phase;
 use super::draft::Draft;
-use crate::model::{CloudInitStatus, Health, ProbeReading, UnhealthyReason, Vitals, judge};
+use crate::model::{
+    CloudInitStatus, Health, Mismatch, ProbeReading, UnhealthyReason, Vitals, judge,
+};
 
 impl Draft<'_> {
     pub(super) fn probed(&mut self, probe: &Result<ProbeReading, String>) {
@@ -53,6 +55,10 @@ impl Draft<'_> {
             self.record.removal = None;
             self.enter(Phase::Finished, Some("cloud-init is done".to_owned()), None);
         } else if ended || !self.record.may_be_busy() {
+            if ended {
+                let text = "no process in it runs jobs: it is removed".to_owned();
+                self.mismatch(Mismatch::Zombie, text);
+            }
             self.fail(&reason.to_string());
         } else {
             self.give_up(&reason.to_string());

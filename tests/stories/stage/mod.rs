@@ -97,6 +97,7 @@ impl Stage {
                 prefix,
                 spec,
                 deadlines: Deadlines::default(),
+                pools: Vec::new(),
                 sweep: Duration::from_mins(10),
                 remembered: 1000,
                 max_runners: None,

@@ -89,7 +89,7 @@ impl World {
                 self.scene.create(&spec);
             }
             Move::Bind { runner, binding } => self.scene.meet(&runner, &Event::Bound(binding)),
-            Move::Retire { runner, reason } => {
+            Move::Retire { runner, reason, .. } => {
                 self.retired += 1;
                 assert!(self.scene.records[&runner].phase < Phase::Busy, "a busy one is retired");
                 self.scene.meet(&runner, &Event::RemovalWanted { force: false, reason });
