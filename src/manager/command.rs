@@ -1,5 +1,7 @@
 //! What reaches the dispatcher: news of runners, answers to its actions, and requests.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
@@ -7,7 +9,10 @@ use super::removal::Orphans;
 use super::{CreateOrder, ManagerError};
 use crate::guest::Credential;
 use crate::lxd;
-use crate::model::{Action, Event, Fault, InstanceName, Observed, RunnerId};
+use crate::model::plan::Move;
+use crate::model::{
+    Action, Binding, Event, Fault, InstanceName, Mismatch, Observed, Pool, RunnerId,
+};
 
 /// Where a request's answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
@@ -33,6 +38,31 @@ pub(super) enum Input {
     Command(Command),
 }
 
+/// What the farm has decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FarmOrder {
+    /// A move of the plan.
+    Move(Move),
+    /// GitHub's list tells what a runner is registered as, of which no record knows that.
+    Recognize {
+        /// The runner.
+        runner: RunnerId,
+        /// What it is registered as.
+        binding: Binding,
+        /// Its number at GitHub.
+        registration: u64,
+    },
+    /// A line for the journal.
+    Tell {
+        /// The runner's name.
+        runner: InstanceName,
+        /// What is wrong.
+        mismatch: Mismatch,
+        /// What was seen and what is done, in plain words.
+        text: String,
+    },
+}
+
 /// Requests.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -42,6 +72,10 @@ pub(super) enum Command {
     Give { id: RunnerId, credential: Credential, reply: Reply<()> },
     /// Remove a runner.
     Remove { id: RunnerId, force: bool, token: Option<SecretString>, reply: Reply<()> },
+    /// Do what the farm has decided; answered when that is on disk.
+    Carry { orders: Vec<FarmOrder>, reply: Reply<()> },
+    /// Other pools from here on.
+    Pools { pools: Vec<Arc<Pool>>, reply: Reply<()> },
     /// Compare with LXD's list, and probe every guest; answered when all probes are, and when all
     /// orphans are gone.
     Sweep { token: Option<SecretString>, reply: Reply<Orphans> },

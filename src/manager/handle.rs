@@ -7,13 +7,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::command::{Command, Input, Reply};
+use super::command::{Command, FarmOrder, Input, Reply};
 use super::kept_logs::KeptLogs;
 use super::{CloudRunnerManager, ManagerError, View};
 use crate::guest::Credential;
 use crate::model::{
-    CloudRunnerInstance, CloudRunnerState, InstanceName, JournalEntry, NamePrefix, Phase, Record,
-    RunnerId, RunnerMetrics, Spec,
+    CloudRunnerInstance, CloudRunnerState, InstanceName, JournalEntry, NamePrefix, Phase, Pool,
+    Record, RunnerId, RunnerMetrics, Spec,
 };
 use crate::store::Store;
 
@@ -85,6 +85,17 @@ impl LxdRunnerManager {
     /// Gives a standby its credential.
     pub async fn give(&self, id: &RunnerId, credential: Credential) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Give { id: id.clone(), credential, reply }).await
+    }
+
+    /// Does what the farm has decided; returns when that is on disk and in the view. What does not
+    /// fit the runners any more is left out.
+    pub async fn carry(&self, orders: Vec<FarmOrder>) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::Carry { orders, reply }).await
+    }
+
+    /// Takes other pools' deadlines from here on.
+    pub async fn set_pools(&self, pools: Vec<Arc<Pool>>) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::Pools { pools, reply }).await
     }
 
     /// Waits until a runner has come as far as `phase`, and returns its record then.

@@ -31,6 +31,7 @@ use secrecy::SecretString;
 use crate::guest::Credential;
 use crate::model::{CloudRunnerInstance, CloudRunnerState, NamePrefix, RunnerId, RunnerMetrics};
 
+pub use command::FarmOrder;
 pub use error::ManagerError;
 pub use handle::{CreateOrder, JournalQuery, LogFile, LxdRunnerManager};
 pub use keys::MANAGER as MANAGER_KEY;

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Record, Spec};
 
 /// What an instance without a limit of its own is counted as. LXD gives a virtual machine
-/// without limits one CPU and 1 GiB ("Instance options" in LXD's documentation).
-const UNLIMITED: Cost = Cost { cpus: 1, memory: 1 << 30, disk: 0 };
+/// without limits one CPU and 1 GiB ("Instance options" in LXD's documentation); of its image's
+/// copy only what it writes costs space.
+const UNLIMITED: Cost = Cost { cpus: 1, memory: 1 << 30, disk: 512 << 20 };
 
 /// What instances use, or may use, of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

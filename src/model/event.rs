@@ -27,6 +27,13 @@ pub enum Event {
     Claimed,
     /// It is given to a pool, and is to be registered as that pool's.
     Bound(Binding),
+    /// GitHub's list tells what it is registered as, of which its record knows nothing.
+    Recognized {
+        /// What it is registered as.
+        binding: Binding,
+        /// Its number at GitHub.
+        registration: u64,
+    },
     /// GitHub has registered it, with this number.
     Registered(u64),
     /// GitHub did not register it; nothing was pushed.

@@ -118,7 +118,7 @@ const HISTORY: usize = 32;
 impl Job {
     /// A job that nobody told of before; `seen_at` is when GitHub said so.
     pub fn new(
-        sighting: Sighting,
+        sighting: &Sighting,
         connection: &str,
         found_by: Source,
         seen_at: Timestamp,
@@ -146,7 +146,7 @@ impl Job {
         };
         let late = now.duration_since(job.queued_at).as_secs();
         job.note(now, format!("heard of by {found_by}, {late} s after it was queued"));
-        job.meet(&sighting, seen_at, now);
+        job.meet(sighting, seen_at, now);
         job
     }
 
@@ -254,7 +254,7 @@ mod tests {
         fn any_order_and_any_repetition_ends_alike(order in prop::collection::vec(0..3usize, 1..9)) {
             let start = Timestamp::UNIX_EPOCH;
             let mut told = order.iter().map(|n| all()[*n].clone());
-            let mut job = Job::new(told.next().unwrap(), "github", Source::Webhook, start, start);
+            let mut job = Job::new(&told.next().unwrap(), "github", Source::Webhook, start, start);
             for sighting in told {
                 let before = job.state;
                 job.meet(&sighting, start, start);
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_history_has_an_end() {
         let start = Timestamp::UNIX_EPOCH;
-        let mut job = Job::new(all()[0].clone(), "github", Source::Poll, start, start);
+        let mut job = Job::new(&all()[0], "github", Source::Poll, start, start);
         for n in 0..100 {
             job.note(start, format!("line {n}"));
         }

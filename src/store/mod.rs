@@ -1,8 +1,8 @@
-//! Records and journal on disk: one redb file, one owner, one transaction per change.
+//! Records, journal and jobs on disk: one redb file, one owner, one transaction per change.
 //!
 //! ```text
 //! state directory
-//!   larm.redb                  tables: meta, records, journal, damaged
+//!   larm.redb                  tables: meta, records, journal, jobs, damaged
 //!   larm.redb.damaged-TIME     a file that could not be read, kept for a look
 //!   larm.pid                   locked while a store is open; names the process that has it
 //! ```
@@ -14,6 +14,7 @@
 mod disk;
 mod error;
 mod file;
+mod jobs;
 mod journal;
 mod lock;
 mod schema;
@@ -30,6 +31,7 @@ use redb::{Database, DatabaseError, WriteTransaction};
 use crate::model::{JournalEntry, Record, RunnerId};
 
 pub use error::StoreError;
+pub use jobs::JOBS_BOUND;
 
 use lock::PidLock;
 

@@ -6,6 +6,8 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransac
 pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 /// A `seq` to its journal entry, as `disk` encodes it.
 pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+/// A job's number to what is known of it, as `jobs` encodes it.
+pub(super) const JOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("jobs");
 /// The bytes of records that could not be read.
 pub(super) const DAMAGED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("damaged");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -15,9 +17,9 @@ const SCHEMA: &str = "schema";
 type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The schema that this larm writes.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
-const STEPS: [(u64, Migration); 1] = [(1, make_tables)];
+const STEPS: [(u64, Migration); 2] = [(1, make_tables), (2, make_jobs)];
 
 /// The schema of a database; 0 for one that was just made.
 pub(super) fn version(database: &Database) -> Result<u64, redb::Error> {
@@ -46,5 +48,10 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(RECORDS)?;
     transaction.open_table(JOURNAL)?;
     transaction.open_table(DAMAGED)?;
+    Ok(())
+}
+
+fn make_jobs(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(JOBS)?;
     Ok(())
 }

@@ -131,13 +131,26 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
         transaction.open_table(meta).unwrap().insert("schema", 99).unwrap();
     });
     let error = Store::open(dir.path(), now()).unwrap_err();
-    assert!(error.to_string().contains("has schema 99, and this larm knows schemas up to 1"));
+    assert!(error.to_string().contains("has schema 99, and this larm knows schemas up to 2"));
     assert!(error.hint().unwrap().contains("install the larm that wrote it"));
     raw(dir.path(), |transaction| {
         let table = transaction.open_table(schema::RECORDS).unwrap();
         assert_eq!(table.iter().unwrap().count(), 1);
     });
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was put aside");
+}
+
+#[test]
+fn an_older_schema_is_taken_along() {
+    let dir = filled();
+    raw(dir.path(), |transaction| {
+        transaction.delete_table(schema::JOBS).unwrap();
+        let meta = TableDefinition::<'_, &str, u64>::new("meta");
+        transaction.open_table(meta).unwrap().insert("schema", 1).unwrap();
+    });
+    let opened = Store::open(dir.path(), now()).unwrap();
+    assert_eq!((opened.records.len(), opened.set_aside.len()), (1, 0));
+    assert!(opened.store.jobs(1, |_| true).unwrap().is_empty());
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Larm {
             match serde_json::from_str::<JournalEntry>(line).unwrap().what {
                 JournalKind::Phase { phase, .. } => phases.push(phase),
                 JournalKind::Metrics { metrics: told } => metrics.push(told),
-                JournalKind::Note { .. } => {}
+                JournalKind::Mismatch { .. } | JournalKind::Note { .. } => {}
             }
         }
         assert!(phases.is_sorted_by(|a, b| a < b), "not forwards only:\n{text}");

@@ -52,6 +52,11 @@ impl Dispatcher {
         for (reply, result) in batch.replies {
             send(reply, result);
         }
+        if batch.kick_all {
+            for (id, record) in self.records.clone() {
+                self.tend(&id, &record, now);
+            }
+        }
         for (id, record) in &batch.changed {
             self.tend(id, record, now);
         }
@@ -99,14 +104,16 @@ impl Dispatcher {
         }
         let mut order = Order::new(record, action);
         match action {
-            Action::HandOver => {
+            Action::HandOver if record.binding.is_none() => {
                 let Some(credential) = self.memory.credentials.get(id) else { return };
                 order.credential = Some(credential.clone());
             }
             Action::Collect { .. } => {
                 order.remove_token = self.memory.remove_tokens.get(id).cloned();
             }
-            Action::Create
+            // GitHub gives the credential of a runner with a binding.
+            Action::HandOver
+            | Action::Create
             | Action::Start
             | Action::Quiesce { .. }
             | Action::Remove

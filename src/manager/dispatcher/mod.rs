@@ -9,6 +9,7 @@
 //! never shows what a crash would take back. While the disk takes nothing, nothing happens.
 
 mod acting;
+mod farming;
 mod requests;
 mod sweep;
 mod sweeping;
@@ -95,6 +96,8 @@ struct Batch {
     orphans: Vec<InstanceName>,
     /// Runners whose next action is looked up though their record did not change.
     kick: Vec<RunnerId>,
+    /// All records are looked at again, as after a change of the rules.
+    kick_all: bool,
     trouble_changed: bool,
     forget: Vec<RunnerId>,
     compare: bool,

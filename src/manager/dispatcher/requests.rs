@@ -33,6 +33,18 @@ impl Dispatcher {
                 }
                 batch.replies.push((reply, result));
             }
+            Command::Carry { orders, reply } => {
+                for order in orders {
+                    self.carry_out(order, now, batch);
+                }
+                batch.replies.push((reply, Ok(())));
+            }
+            Command::Pools { pools, reply } => {
+                self.rules.pools = pools;
+                // Their deadlines may be others now.
+                batch.kick_all = true;
+                batch.replies.push((reply, Ok(())));
+            }
             Command::Sweep { token, reply } => {
                 self.keep_remove_token(token);
                 self.begin_sweep(Some(reply), batch);
@@ -71,6 +83,10 @@ impl Dispatcher {
             self.memory.credentials.insert(id.clone(), credential);
         }
         self.memory.creations.insert(id.clone(), reply);
+        self.put_planned(record, now, batch);
+    }
+
+    pub(super) fn put_planned(&mut self, record: Record, now: Timestamp, batch: &mut Batch) {
         let planned =
             JournalKind::Phase { phase: Phase::Planned, from: None, reason: None, guest_at: None };
         self.put(record, vec![planned], now, batch);
@@ -96,7 +112,9 @@ impl Dispatcher {
 
     /// The manager that had it ended; the list of instances that comes next settles it.
     fn has_lost_credential(&self, record: &Record) -> bool {
-        record.handover == Handover::Wanted && !self.memory.credentials.contains_key(record.id())
+        record.handover == Handover::Wanted
+            && record.binding.is_none()
+            && !self.memory.credentials.contains_key(record.id())
     }
 
     pub(super) fn answer_creation(&mut self, id: &RunnerId, record: &Record) {

@@ -115,6 +115,7 @@ impl<'a> Census<'a> {
         let run = record.metrics.pre_job.as_ref().and_then(|job| job.workflow_run_id.parse().ok());
         farm.jobs
             .values()
+            .map(AsRef::as_ref)
             .filter(|job| open(job) && fits(pool, job) && heard_before(job))
             .min_by_key(|job| (run != Some(job.run_id), job.queued_at, job.id))
     }

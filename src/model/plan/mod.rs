@@ -31,8 +31,8 @@ pub struct Farm<'a> {
     pub pools: &'a [Arc<Pool>],
     /// All runners.
     pub records: &'a BTreeMap<RunnerId, Arc<Record>>,
-    /// Jobs that have not ended.
-    pub jobs: &'a BTreeMap<JobId, Job>,
+    /// Jobs that have not ended, and those that ended lately.
+    pub jobs: &'a BTreeMap<JobId, Arc<Job>>,
     /// What runners may use of the host.
     pub budget: &'a Budget,
     /// Versions of the runner application that GitHub gives no jobs any more.

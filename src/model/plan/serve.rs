@@ -1,13 +1,15 @@
 //! Who gets what: jobs first, then idle runners, then standbys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::census::{Census, backing_off, later, unregistrable};
 use super::{Farm, Move, Plan, Waiting, fits, is_queued, is_target, lacking};
-use crate::model::{Binding, Cost, Handover, Job, JobId, Phase, Pool, Record, RunnerId, committed};
+use crate::model::{
+    Binding, Cost, Handover, Job, JobId, Phase, Pool, Record, RunnerId, Unregistrable, committed,
+};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -24,6 +26,9 @@ pub(super) struct Server<'a> {
     pools: Vec<&'a Arc<Pool>>,
     /// How many more runners each pool may have.
     seats: BTreeMap<&'a str, usize>,
+    /// What keeps a pool from getting instances or registrations now: looked up once.
+    backing_off: BTreeMap<&'a str, (Timestamp, String)>,
+    unregistrable: BTreeMap<&'a str, &'a Unregistrable>,
     /// What of the host is not promised yet.
     left: Cost,
     runners_left: usize,
@@ -52,6 +57,8 @@ impl<'a> Server<'a> {
             spare: census.idle.clone(),
             free: census.free.clone(),
             seats: pools.iter().map(|pool| (pool.name.as_str(), seats(pool, census))).collect(),
+            backing_off: gather(&pools, |pool| backing_off(farm, &pool.spec)),
+            unregistrable: gather(&pools, |pool| unregistrable(farm, pool)),
             pools,
             left: farm.budget.host.minus(committed(farm.records.values().map(Arc::as_ref))),
             runners_left: farm.budget.runners.map_or(usize::MAX, |most| most.saturating_sub(there)),
@@ -66,7 +73,8 @@ impl<'a> Server<'a> {
 
     /// Gives each queued job the best there is for it.
     pub(super) fn serve_jobs(&mut self) {
-        let mut jobs: Vec<&Job> = self.farm.jobs.values().filter(|job| is_queued(job)).collect();
+        let jobs = self.farm.jobs.values().map(AsRef::as_ref);
+        let mut jobs: Vec<&Job> = jobs.filter(|job| is_queued(job)).collect();
         let priority = |job: &Job| self.pools.iter().position(|pool| fits(pool, job));
         jobs.sort_by_cached_key(|job| {
             let rank = priority(job).and_then(|place| self.pools.get(place));
@@ -133,7 +141,7 @@ impl<'a> Server<'a> {
     /// Claims an instance that has no pool yet, and registers it if it is ready.
     fn take_free(&mut self, pool: &Arc<Pool>, job: Option<JobId>) -> Option<Waiting> {
         let seat = self.seats.get(pool.name.as_str()).is_some_and(|seats| *seats > 0);
-        if !seat || unregistrable(self.farm, pool).is_some() {
+        if !seat || self.unregistrable.contains_key(pool.name.as_str()) {
             return None;
         }
         let place = self.free.iter().position(|record| record.spec.same_shape(&pool.spec))?;
@@ -201,7 +209,7 @@ impl<'a> Server<'a> {
                 held_by: self.holders(pool),
             });
         }
-        if let Some(refused) = unregistrable(self.farm, pool) {
+        if let Some(refused) = self.unregistrable.get(pool.name.as_str()) {
             let (until, error) = (refused.until, refused.error.clone());
             self.look_again(until);
             return Err(Waiting::Unregistrable { pool: pool.name.clone(), until, error });
@@ -212,7 +220,7 @@ impl<'a> Server<'a> {
     }
 
     fn make(&mut self, pool: &Arc<Pool>) -> Result<(), Refusal> {
-        if let Some((until, error)) = backing_off(self.farm, &pool.spec) {
+        if let Some((until, error)) = self.backing_off.get(pool.name.as_str()).cloned() {
             self.look_again(until);
             return Err(Waiting::BackingOff { pool: pool.name.clone(), until, error });
         }
@@ -245,15 +253,10 @@ impl<'a> Server<'a> {
     fn holders(&self, pool: &Pool) -> Vec<RunnerId> {
         let name = pool.name.as_str();
         let places = [self.census.held.get(name), self.census.idle.get(name)];
-        let records: BTreeSet<_> = places
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|record| record.id().clone())
-            .collect();
-        records.into_iter().collect()
+        let holders = places.into_iter().flatten().flatten();
+        let mut holders: Vec<_> = holders.map(|record| record.id().clone()).collect();
+        holders.sort();
+        holders
     }
 
     fn take_seat(&mut self, pool: &Pool) {
@@ -270,6 +273,13 @@ impl<'a> Server<'a> {
     pub(super) fn is_starved(&self, pool: &Pool, freed: Cost) -> bool {
         self.left.plus(freed).lacks(Cost::of(&pool.spec)).is_some()
     }
+}
+
+fn gather<'a, T>(
+    pools: &[&'a Arc<Pool>],
+    look_up: impl Fn(&Pool) -> Option<T>,
+) -> BTreeMap<&'a str, T> {
+    pools.iter().filter_map(|pool| Some((pool.name.as_str(), look_up(pool)?))).collect()
 }
 
 /// How many more runners a pool may have.

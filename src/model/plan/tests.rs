@@ -83,7 +83,7 @@ fn job(id: JobId, repository: &str, labels: &[&str]) -> Job {
 struct Scene {
     pools: Vec<Arc<Pool>>,
     records: BTreeMap<RunnerId, Arc<Record>>,
-    jobs: BTreeMap<JobId, Job>,
+    jobs: BTreeMap<JobId, Arc<Job>>,
     budget: Budget,
     doomed: BTreeSet<String>,
     now: Timestamp,
@@ -116,7 +116,11 @@ impl Scene {
     }
 
     fn queue(&mut self, job: Job) {
-        self.jobs.insert(job.id, job);
+        self.jobs.insert(job.id, job.into());
+    }
+
+    fn job(&mut self, id: JobId) -> &mut Job {
+        Arc::make_mut(self.jobs.get_mut(&id).unwrap())
     }
 
     fn create(&mut self, spec: &Spec) -> RunnerId {

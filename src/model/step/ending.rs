@@ -2,7 +2,10 @@
 
 use super::draft::Draft;
 use super::{Fault, Phase, Refused};
-use crate::model::{CloudRunnerState, GuestReport, Kept, Quiesced};
+use crate::model::{CloudRunnerState, GuestReport, Kept, Mismatch, Quiesced};
+
+/// The listener ends with it where `ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE` is set.
+const VERSION_DEPRECATED: i32 = 7;
 
 impl Draft<'_> {
     pub(super) fn removal_wanted(&mut self, force: bool, reason: &str) -> Result<(), Refused> {
@@ -74,8 +77,23 @@ impl Draft<'_> {
         }
         self.record.collected = true;
         self.record.retry = None;
+        self.learn_end();
         self.tell_metrics();
         self.enter(Phase::Deleting, None, None);
+    }
+
+    /// What the listener's exit code says of the registration (GitHub's runner,
+    /// `Constants.Runner.ReturnCode`).
+    fn learn_end(&mut self) {
+        match self.record.exit_code {
+            // GitHub removes a runner that is for one job when it has ended it.
+            Some(0) if self.record.may_have_had_job() => self.unregistered(),
+            Some(VERSION_DEPRECATED) => {
+                let text = "GitHub gives no jobs to its version of the runner any more".to_owned();
+                self.mismatch(Mismatch::Doomed, text);
+            }
+            Some(_) | None => {}
+        }
     }
 
     pub(super) fn ending_failed(&mut self, fault: &Fault) {

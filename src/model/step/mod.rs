@@ -58,6 +58,7 @@ pub fn step(
         Event::Probed(probe) => draft.probed(probe),
         Event::Claimed => draft.claimed()?,
         Event::Bound(binding) => draft.bound(binding)?,
+        Event::Recognized { binding, registration } => draft.recognized(binding, *registration),
         Event::Registered(id) => draft.registered(*id),
         Event::NotRegistered { error, until } => draft.not_registered(error, *until),
         Event::Unregistered => draft.unregistered(),

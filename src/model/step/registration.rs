@@ -24,6 +24,16 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Its record was rebuilt from LXD, which knows nothing of GitHub.
+    pub(super) fn recognized(&mut self, binding: &Binding, registration: u64) {
+        let unknown = self.record.binding.is_none() && self.record.handover != Handover::None;
+        if unknown && self.record.is_of_farm() && self.record.is_live() {
+            self.note(format!("GitHub lists it: it is of pool {}", binding.pool));
+            self.record.binding = Some(binding.clone());
+            self.record.registration = Registration::Known(registration);
+        }
+    }
+
     pub(super) fn registered(&mut self, id: u64) {
         if self.record.registration == Registration::Sought {
             self.record.registration = Registration::Known(id);

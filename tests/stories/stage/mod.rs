@@ -213,7 +213,9 @@ impl Stage {
     pub async fn phases(&self, id: &RunnerId) -> Vec<Phase> {
         let phase = |entry: JournalEntry| match entry.what {
             JournalKind::Phase { phase, .. } => Some(phase),
-            JournalKind::Metrics { .. } | JournalKind::Note { .. } => None,
+            JournalKind::Metrics { .. }
+            | JournalKind::Mismatch { .. }
+            | JournalKind::Note { .. } => None,
         };
         self.journal(id).await.into_iter().filter_map(phase).collect()
     }

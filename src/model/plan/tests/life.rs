@@ -156,7 +156,8 @@ impl World {
         let binding = record.binding.as_ref().unwrap();
         let pool = self.scene.pools.iter().find(|pool| pool.name == binding.pool).unwrap();
         let taken = |job: &JobId| self.github.ends.contains_key(job);
-        let mut open = self.scene.jobs.values().filter(|job| fits(pool, job) && !taken(&job.id));
+        let jobs = self.scene.jobs.values();
+        let mut open = jobs.filter(|job| fits(pool, job) && !taken(&job.id));
         let Some(job) = open.next_back().map(|job| job.id) else { return };
         let name = record.name.to_string();
         self.github.has.insert(id.clone(), job);
@@ -178,7 +179,7 @@ impl World {
             self.github.news.drain(..).partition(|(when, ..)| *when <= now);
         self.github.news = later;
         for (_, id, state, runner) in heard {
-            let job = self.scene.jobs.get_mut(&id).unwrap();
+            let job = self.scene.job(id);
             job.state = job.state.max(state);
             job.runner = runner;
             job.confirmed_at = at(now);
@@ -209,15 +210,15 @@ proptest! {
         lag in 0..14i64,
     ) {
         let mut world = World::new(pools, gib, lag);
-        for (n, (repository, label, pause)) in jobs.iter().enumerate() {
-            world.queue(n as JobId + 1, *repository, *label);
+        for (id, (repository, label, pause)) in (1..).zip(&jobs) {
+            world.queue(id, *repository, *label);
             world.settle();
             world.live(*pause);
         }
         for _ in 0..400 {
             world.live(5);
         }
-        for id in 1..=jobs.len() as JobId {
+        for (id, _) in (1..).zip(&jobs) {
             prop_assert!(world.served(id) || !world.can_be_served(id), "job {id} was not served");
         }
         // Nothing is left to do, and nothing is done for nothing.

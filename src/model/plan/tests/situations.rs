@@ -158,7 +158,7 @@ fn a_runner_that_got_busy_counts_for_a_job_until_github_was_heard_again() {
     assert_eq!(plan.waiting[&1], Waiting::Taken { by: id.clone() });
     scene.guest(&id, GuestPhase::Finished);
     assert_eq!(scene.plan().moves, [], "it has ended, and GitHub has said nothing yet");
-    scene.jobs.get_mut(&1).unwrap().confirmed_at = at(90);
+    scene.job(1).confirmed_at = at(90);
     assert_eq!(creates(&scene.plan().moves), ["small"], "it had another job: stolen");
 }
 

@@ -1,0 +1,57 @@
+//! What the farm has decided, carried out.
+//!
+//! The farm decides from a view that may be old by now: what does not fit any more is left out,
+//! and the next plan sees why.
+
+use jiff::Timestamp;
+
+use super::{Batch, Dispatcher};
+use crate::manager::command::FarmOrder;
+use crate::manager::handle::new_name;
+use crate::model::plan::Move;
+use crate::model::{Event, JournalKind, Keeper, Mismatch, Record, RunnerId, Spec};
+
+impl Dispatcher {
+    pub(super) fn carry_out(&mut self, order: FarmOrder, now: Timestamp, batch: &mut Batch) {
+        match order {
+            FarmOrder::Move(Move::Create { spec }) => self.plan_runner(spec, now, batch),
+            FarmOrder::Move(Move::Bind { runner, binding }) => {
+                self.meet(&runner, &Event::Bound(binding), now, batch);
+            }
+            FarmOrder::Move(Move::Retire { runner, reason, mismatch }) => {
+                self.retire(&runner, reason, mismatch, now, batch);
+            }
+            FarmOrder::Recognize { runner, binding, registration } => {
+                let event = Event::Recognized { binding, registration };
+                self.meet(&runner, &event, now, batch);
+            }
+            FarmOrder::Tell { runner, mismatch, text } => {
+                self.tell(&runner, JournalKind::Mismatch { mismatch, text }, now, batch);
+            }
+        }
+    }
+
+    fn plan_runner(&mut self, spec: Spec, now: Timestamp, batch: &mut Batch) {
+        let name = new_name(&self.rules.prefix);
+        let mut record = Record::planned(name, spec, false, now);
+        record.keeper = Keeper::Farm;
+        self.put_planned(record, now, batch);
+    }
+
+    fn retire(
+        &mut self,
+        runner: &RunnerId,
+        reason: String,
+        mismatch: Option<Mismatch>,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) {
+        let Some(record) = self.records.get(runner) else { return };
+        let name = record.name.clone();
+        if let Some(mismatch) = mismatch.filter(|_| record.removal.is_none()) {
+            let text = format!("{reason}: it is removed unless it has a job");
+            self.tell(&name, JournalKind::Mismatch { mismatch, text }, now, batch);
+        }
+        self.meet(runner, &Event::RemovalWanted { force: false, reason }, now, batch);
+    }
+}
