@@ -6,14 +6,15 @@
 //! Each room uses only rooms to its right (`tests/layers.rs` checks it):
 //!
 //! ```text
-//! main -> cli -> smoke -> daemon -> http -> manager -> { store, lxd, guest } -> model
-//!                             \-> config                       clock: used by all but model
+//! main -> cli -> smoke -> daemon -> http -> manager -> { store, lxd, guest, github } -> model
+//!                             \-> config                        clock: used by all but model
 //! ```
 //!
 //! | room | duty |
 //! |---|---|
 //! | [`model`] | the vocabulary, and every decision: `step`, `recover`, deadlines, health |
 //! | [`lxd`] | the LXD REST API over its unix socket, one file per resource |
+//! | [`github`] | the GitHub REST API: credentials, runners, jobs, webhooks, the budget of requests |
 //! | [`guest`] | what is put into an instance, and how to read what comes back from it |
 //! | [`store`] | records and journal on disk |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
@@ -36,6 +37,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod github;
 pub mod guest;
 pub mod http;
 pub mod lxd;

@@ -7,31 +7,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("main", &["cli"]),
     (
         "cli",
         &[
-            "smoke", "daemon", "http", "manager", "store", "lxd", "guest", "config", "model",
+            "smoke", "daemon", "http", "manager", "store", "lxd", "guest", "github", "config",
+            "model", "clock",
+        ],
+    ),
+    (
+        "smoke",
+        &[
+            "daemon", "http", "manager", "store", "lxd", "guest", "github", "config", "model",
             "clock",
         ],
     ),
-    ("smoke", &["daemon", "http", "manager", "store", "lxd", "guest", "config", "model", "clock"]),
-    ("daemon", &["http", "manager", "store", "lxd", "guest", "config", "model", "clock"]),
-    ("http", &["manager", "store", "lxd", "guest", "model", "clock"]),
-    ("manager", &["store", "lxd", "guest", "model", "clock"]),
+    ("daemon", &["http", "manager", "store", "lxd", "guest", "github", "config", "model", "clock"]),
+    ("http", &["manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    ("manager", &["store", "lxd", "guest", "github", "model", "clock"]),
     ("config", &["model", "clock"]),
     ("store", &["model", "clock"]),
     ("guest", &["model", "clock"]),
+    ("github", &["model", "clock"]),
     ("lxd", &["clock"]),
     ("model", &[]),
     ("clock", &[]),
 ];
 
 /// A crate and the only places that may name it.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("hyperlocal", &["src/lxd/pool.rs"]),
     ("tokio_tungstenite", &["src/lxd/"]),
+    ("octocrab", &["src/github/"]),
+    ("jsonwebtoken", &["src/github/"]),
     ("redb", &["src/store/"]),
     ("axum", &["src/http/", "src/smoke/standin/"]),
     ("clap", &["src/cli/"]),
