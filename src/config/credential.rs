@@ -43,6 +43,15 @@ pub enum CredentialError {
         /// Why not.
         reason: &'static str,
     },
+    /// It has only a name, and systemd gave no credentials to this process.
+    #[error(
+        "the credential file \"{}\" has no path, and $CREDENTIALS_DIRECTORY is not set",
+        name.display()
+    )]
+    NoDirectory {
+        /// Its name.
+        name: PathBuf,
+    },
 }
 
 impl CredentialError {
@@ -50,6 +59,11 @@ impl CredentialError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Open { path, .. } => Some(format!("`chmod 600 {}`", path.display())),
+            Self::NoDirectory { name } => Some(format!(
+                "write its whole path, or let systemd give it to the service: \
+                 LoadCredential={}:/path/of/the/file",
+                name.display()
+            )),
             Self::Read { .. } | Self::Content { .. } => None,
         }
     }
@@ -66,6 +80,19 @@ pub fn is_stdin(path: &Path) -> bool {
 /// A regular file that others than its owner and group may use is refused; not so standard input,
 /// whose file larm can neither name nor mend.
 pub fn read_secret(path: &Path) -> Result<SecretString, CredentialError> {
+    read(path, line_of)
+}
+
+/// Reads a private key in PEM form (RFC 7468), as GitHub gives it to Apps; otherwise like
+/// [`read_secret`].
+pub fn read_key(path: &Path) -> Result<SecretString, CredentialError> {
+    read(path, key_of)
+}
+
+fn read(
+    path: &Path,
+    take: impl FnOnce(&str) -> Result<&str, &'static str>,
+) -> Result<SecretString, CredentialError> {
     let (path, opened) = if is_stdin(path) {
         (Path::new(STDIN), io::stdin().as_fd().try_clone_to_owned().map(File::from))
     } else {
@@ -83,14 +110,17 @@ pub fn read_secret(path: &Path) -> Result<SecretString, CredentialError> {
     let limit = u64::try_from(MAX_SECRET + 1).unwrap_or(u64::MAX);
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     let content = |reason| CredentialError::Content { path: path.to_owned(), reason };
-    secret_of(&bytes).map_err(content)
+    text_of(&bytes).and_then(take).map(SecretString::from).map_err(content)
 }
 
-fn secret_of(bytes: &[u8]) -> Result<SecretString, &'static str> {
+fn text_of(bytes: &[u8]) -> Result<&str, &'static str> {
     if bytes.len() > MAX_SECRET {
         return Err("is too large for a credential");
     }
-    let text = str::from_utf8(bytes).map_err(|_| "is not text")?;
+    str::from_utf8(bytes).map_err(|_| "is not text")
+}
+
+fn line_of(text: &str) -> Result<&str, &'static str> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
@@ -99,5 +129,25 @@ fn secret_of(bytes: &[u8]) -> Result<SecretString, &'static str> {
     if text.contains(char::is_control) {
         return Err("has more than one line");
     }
-    Ok(SecretString::from(text))
+    Ok(text)
+}
+
+/// Whoever uses the key finds out whether it is one: this finds the wrong file.
+fn key_of(text: &str) -> Result<&str, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    let first = text.lines().next().unwrap_or_default().trim_end();
+    let kind = first.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
+    let Some(kind) = kind.filter(|kind| kind.ends_with("PRIVATE KEY")) else {
+        return Err("does not begin with a private key in PEM form (-----BEGIN ...)");
+    };
+    if kind.starts_with("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err("has a key that a passphrase protects, which larm cannot know");
+    }
+    if !text.ends_with(&format!("-----END {kind}-----")) {
+        return Err("ends before its private key does, or has more than that");
+    }
+    Ok(text)
 }

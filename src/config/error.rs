@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::place::Fault;
+
 /// Why the configuration could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -42,6 +44,9 @@ pub enum ConfigError {
         #[source]
         source: Described,
     },
+    /// Values do not fit together.
+    #[error("{}", lines(.0))]
+    Faults(Vec<Fault>),
 }
 
 /// The TOML reader's description: several lines, with a mark below the place.
@@ -53,6 +58,10 @@ impl Described {
     pub(super) fn new(error: &toml::de::Error) -> Self {
         Self(error.to_string().trim_end().to_owned())
     }
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl ConfigError {
@@ -68,7 +77,8 @@ impl ConfigError {
             Self::Read { .. }
             | Self::TooLarge { .. }
             | Self::Encoding { .. }
-            | Self::Value { .. } => None,
+            | Self::Value { .. }
+            | Self::Faults(_) => None,
         }
     }
 }

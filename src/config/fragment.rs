@@ -4,10 +4,16 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use serde::Deserialize;
 
+use super::connection::{ConnectionFragment, ConnectionFragments};
+use super::host::HostFragment;
+use super::place::Faults;
+use super::pool::PoolFragments;
 use super::settings::Tarball;
+use super::size::Size;
 use super::value::{
-    AbsolutePath, GroupName, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, Size, WebUrl,
+    AbsolutePath, GroupName, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, WebUrl,
 };
+use super::webhook::WebhookFragment;
 use crate::model::{Deadlines, InstanceType};
 
 /// One file, or several merged.
@@ -23,7 +29,11 @@ pub(super) struct Fragment {
     pub(super) runner: RunnerFragment,
     pub(super) deadlines: DeadlineFragment,
     pub(super) limits: LimitFragment,
-    pub(super) github: GitHubFragment,
+    pub(super) github: ConnectionFragment,
+    pub(super) connection: ConnectionFragments,
+    pub(super) webhook: WebhookFragment,
+    pub(super) host: HostFragment,
+    pub(super) pool: PoolFragments,
 }
 
 /// `[lxd]`
@@ -64,14 +74,14 @@ struct RunnerTable {
     sha256: Option<Sha256>,
 }
 
-/// `[deadlines]`
-#[derive(Debug, Default, Deserialize)]
+/// `[deadlines]`, or a pool's own
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DeadlineFragment {
     create: Option<Length>,
     boot: Option<Length>,
     register: Option<Length>,
-    job: Option<Length>,
+    pub(super) job: Option<Length>,
     trouble_grace: Option<Length>,
     process_grace: Option<Length>,
 }
@@ -87,13 +97,6 @@ pub(super) struct LimitFragment {
     pub(super) journal: Option<NonZero32>,
 }
 
-/// `[github]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct GitHubFragment {
-    pub(super) url: Option<WebUrl>,
-}
-
 /// A number from 1 to 65535.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct NonZero16(NonZeroU16);
@@ -102,22 +105,19 @@ pub(super) struct NonZero16(NonZeroU16);
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct NonZero32(NonZeroU32);
 
-/// Lets each key that `$later` has win over the same key of `$self`.
-macro_rules! merge {
-    ($self:ident, $later:ident: $($key:ident),+) => {
-        $( $self.$key = $later.$key.or($self.$key.take()); )+
-    };
-}
-
 impl Fragment {
-    /// What is written later wins, key by key.
-    pub(super) fn merge(&mut self, later: Self) {
+    /// What is written later wins, key by key. `file` is the number of the later one.
+    pub(super) fn merge(&mut self, later: Self, file: usize, faults: &mut Faults) {
         merge!(self, later: name_prefix, state_dir, control_socket, control_group, log);
         self.lxd.merge(later.lxd);
         self.runner.merge(later.runner);
         self.deadlines.merge(&later.deadlines);
         self.limits.merge(&later.limits);
-        self.github.merge(later.github);
+        self.github.merge(later.github, file);
+        self.connection.merge(later.connection, file);
+        self.webhook.merge(later.webhook, file);
+        self.host.merge(&later.host);
+        self.pool.merge(later.pool, file, faults);
     }
 }
 
@@ -134,7 +134,7 @@ impl RunnerFragment {
 }
 
 impl DeadlineFragment {
-    fn merge(&mut self, later: &Self) {
+    pub(super) fn merge(&mut self, later: &Self) {
         merge!(self, later: create, boot, register, job, trouble_grace, process_grace);
     }
 
@@ -155,12 +155,6 @@ impl DeadlineFragment {
 impl LimitFragment {
     fn merge(&mut self, later: &Self) {
         merge!(self, later: parallel, max_runners, sweep, journal);
-    }
-}
-
-impl GitHubFragment {
-    fn merge(&mut self, later: Self) {
-        merge!(self, later: url);
     }
 }
 

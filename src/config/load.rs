@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::Described;
 use super::fragment::Fragment;
 use super::group::Group;
+use super::place::{Faults, Source};
 use super::{ConfigError, Overrides, Settings};
 
 /// The file that is read if no other is named. It may be missing.
@@ -21,15 +22,25 @@ const MAX_FILE: u64 = 1 << 20;
 ///
 /// Without `file` it is [`DEFAULT_FILE`], which may be missing; a file that was named must exist.
 pub fn load(file: Option<&Path>, flags: Overrides) -> Result<Settings, ConfigError> {
-    let mut written = match file {
-        Some(file) => read_file(file)?,
-        None => read_optional(Path::new(DEFAULT_FILE))?,
+    let mut sources: Vec<Source> = match file {
+        Some(file) => vec![read_file(file)?],
+        None => read_optional(Path::new(DEFAULT_FILE))?.into_iter().collect(),
     };
     for drop_in in drop_ins(file.unwrap_or(Path::new(DEFAULT_FILE)))? {
-        written.merge(read_file(&drop_in)?);
+        sources.push(read_file(&drop_in)?);
+    }
+    let parsed = sources.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let mut faults = Faults::new(sources);
+    let mut written = Fragment::default();
+    for (file, fragment) in parsed.into_iter().enumerate() {
+        written.merge(fragment, file, &mut faults);
     }
     let group_written = written.control_group.is_some();
-    let mut settings = Settings::from_fragment(written);
+    let mut settings = Settings::from_fragment(written, &mut faults);
+    let faults = faults.into_sorted();
+    if !faults.is_empty() {
+        return Err(ConfigError::Faults(faults));
+    }
     if !group_written {
         // Where groups cannot be read there is none to let in.
         settings.control_group = Group::find(DEFAULT_GROUP).ok().flatten();
@@ -38,16 +49,16 @@ pub fn load(file: Option<&Path>, flags: Overrides) -> Result<Settings, ConfigErr
     Ok(settings)
 }
 
-fn read_optional(path: &Path) -> Result<Fragment, ConfigError> {
+fn read_optional(path: &Path) -> Result<Option<Source>, ConfigError> {
     match read_file(path) {
         Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            Ok(Fragment::default())
+            Ok(None)
         }
-        other => other,
+        other => other.map(Some),
     }
 }
 
-fn read_file(path: &Path) -> Result<Fragment, ConfigError> {
+fn read_file(path: &Path) -> Result<Source, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let mut capped = File::open(path).map_err(failed)?.take(MAX_FILE + 1);
@@ -55,24 +66,20 @@ fn read_file(path: &Path) -> Result<Fragment, ConfigError> {
     if u64::try_from(length).is_ok_and(|length| length > MAX_FILE) {
         return Err(ConfigError::TooLarge { path: path.to_owned(), limit: MAX_FILE });
     }
-    parse(path, &bytes)
+    Ok(Source { path: path.to_owned(), bytes })
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Fragment, ConfigError> {
-    let text = str::from_utf8(bytes).map_err(|error| ConfigError::Encoding {
-        path: path.to_owned(),
-        line: line_of(bytes, error.valid_up_to()),
+fn parse(source: &Source) -> Result<Fragment, ConfigError> {
+    let path = &source.path;
+    let text = str::from_utf8(&source.bytes).map_err(|error| ConfigError::Encoding {
+        path: path.clone(),
+        line: source.line(error.valid_up_to()),
     })?;
     toml::from_str(text).map_err(|error| ConfigError::Value {
-        path: path.to_owned(),
-        line: line_of(bytes, error.span().map_or(0, |span| span.start)),
+        path: path.clone(),
+        line: source.line(error.span().map_or(0, |span| span.start)),
         source: Described::new(&error),
     })
-}
-
-fn line_of(bytes: &[u8], offset: usize) -> usize {
-    let before = bytes.get(..offset).unwrap_or(bytes);
-    before.split(|byte| *byte == b'\n').count()
 }
 
 /// The drop-ins beside a file, in the order of their names; none if their directory is missing.

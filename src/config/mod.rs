@@ -6,24 +6,44 @@
 //! flags                     win over both
 //! ```
 //!
-//! Every value is checked where it is read, so that an error names its file and line. [`Settings`]
-//! has no gaps left: what is not written has its default. Credentials are never in these files;
-//! [`read_secret`] takes them from files of their own.
+//! Every value is checked where it is read, so that an error names its file and line; values that
+//! must fit together remember their places and are checked after the merge, all at once.
+//! [`Settings`] has no gaps left: what is not written has its default. Credentials are never in
+//! these files; [`read_secret`] and [`SecretFile`] take them from files of their own.
 
+#[macro_use]
+mod merge;
+
+mod connection;
 mod credential;
 mod error;
 mod fragment;
 mod group;
+mod host;
 mod load;
+mod name;
+mod place;
+mod pool;
+mod secret_file;
 mod settings;
+mod shown;
+mod size;
 #[cfg(test)]
 mod tests;
 mod value;
+mod webhook;
 
-pub use credential::{CredentialError, is_stdin, read_secret};
+pub use connection::{AuthSettings, ConnectionSettings, CredentialKind};
+pub use credential::{CredentialError, is_stdin, read_key, read_secret};
 pub use error::ConfigError;
 pub use group::Group;
+pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};
+pub use place::Fault;
+pub use secret_file::SecretFile;
 pub use settings::{
     GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings, Settings, Tarball,
 };
+pub use shown::Shown;
+pub use size::bytes;
+pub use webhook::WebhookSettings;

@@ -6,10 +6,15 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
+use super::connection::ConnectionSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
+use super::host::HostSettings;
+use super::place::Faults;
+use super::pool::Surroundings;
 use super::value::{Length, Name};
-use crate::model::{Deadlines, InstanceType, NamePrefix, Spec};
+use super::webhook::WebhookSettings;
+use crate::model::{DEFAULT_CONNECTION, Deadlines, InstanceType, NamePrefix, Pool, Spec};
 
 /// What larm runs with. `Settings::default()` is what an empty configuration means.
 #[derive(Debug, Clone, Serialize)]
@@ -32,8 +37,16 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// How much of anything there may be.
     pub limits: LimitSettings,
-    /// Where GitHub is.
+    /// Where GitHub is, for credentials that come by hand.
     pub github: GitHubSettings,
+    /// The accounts at GitHub: that of `[github]` first, then the others by name.
+    pub connections: Vec<ConnectionSettings>,
+    /// Where webhooks come in, if they do.
+    pub webhook: Option<WebhookSettings>,
+    /// What runners may use of this machine.
+    pub host: HostSettings,
+    /// The pools, in the order in which they are written first.
+    pub pools: Vec<Pool>,
 }
 
 /// How LXD is reached.
@@ -105,9 +118,22 @@ pub struct Overrides {
 }
 
 impl Settings {
-    /// Fills what is not written with defaults.
-    pub(super) fn from_fragment(written: Fragment) -> Self {
+    /// Fills what is not written with defaults, and notes what does not fit together.
+    pub(super) fn from_fragment(written: Fragment, faults: &mut Faults) -> Self {
         let path = |text: &str| PathBuf::from(text);
+        let runner = RunnerSettings::from_fragment(written.runner);
+        let limits = LimitSettings::from_fragment(&written.limits);
+        let default_has_auth = written.github.has_auth();
+        let further = written.connection.into_settings(faults);
+        let around = Surroundings {
+            spec: &runner.spec,
+            deadlines: written.deadlines,
+            connections: further.iter().map(|connection| connection.name.as_str()).collect(),
+            default_has_auth,
+            max_runners: limits.max_runners,
+        };
+        let pools = written.pool.into_pools(&around, faults);
+        let default = written.github.into_settings(DEFAULT_CONNECTION.to_owned(), faults);
         Self {
             name_prefix: written.name_prefix.unwrap_or_default().0,
             state_dir: written.state_dir.map_or_else(|| path("/var/lib/larm"), |dir| dir.0),
@@ -117,16 +143,20 @@ impl Settings {
             control_group: written.control_group.and_then(|group| group.0),
             log: written.log.map_or_else(|| "info".to_owned(), |log| log.0),
             lxd: LxdSettings::from_fragment(written.lxd),
-            runner: RunnerSettings::from_fragment(written.runner),
+            runner,
             deadlines: written.deadlines.into_deadlines(),
-            limits: LimitSettings::from_fragment(&written.limits),
-            github: GitHubSettings {
-                url: written
-                    .github
-                    .url
-                    .map_or_else(|| "https://github.com".to_owned(), |url| url.0),
-            },
+            limits,
+            github: GitHubSettings { url: default.url.clone() },
+            connections: [vec![default], further].concat(),
+            webhook: written.webhook.into_settings(faults),
+            host: written.host.into_settings(),
+            pools,
         }
+    }
+
+    /// The connection of this name.
+    pub fn connection(&self, name: &str) -> Option<&ConnectionSettings> {
+        self.connections.iter().find(|connection| connection.name == name)
     }
 
     /// Lets what flags say win.
@@ -144,7 +174,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::from_fragment(Fragment::default())
+        Self::from_fragment(Fragment::default(), &mut Faults::default())
     }
 }
 
@@ -205,4 +235,16 @@ fn replace<T>(value: &mut T, by: Option<T>) {
 fn friendly<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     let signed = SignedDuration::try_from(*length).map_err(serde::ser::Error::custom)?;
     serializer.serialize_str(&format!("{signed:#}"))
+}
+
+/// As [`friendly`]; "off" for none.
+#[expect(clippy::ref_option, reason = "serde passes a field's reference")]
+pub(super) fn friendly_option<S: Serializer>(
+    length: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match length {
+        Some(length) => friendly(length, serializer),
+        None => serializer.serialize_str("off"),
+    }
 }

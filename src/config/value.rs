@@ -39,11 +39,6 @@ pub(super) struct Name(pub(super) String);
 #[serde(try_from = "String")]
 pub(super) struct ImageAlias(pub(super) String);
 
-/// A size with a unit, as LXD takes it ("Storage units" in its documentation).
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Size(pub(super) String);
-
 /// An http or https URL, without a slash at the end.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -59,11 +54,17 @@ pub(super) struct Sha256(pub(super) String);
 #[serde(try_from = "String")]
 pub(super) struct Length(pub(super) SignedDuration);
 
+/// How often something is done, or "off".
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Poll(pub(super) Option<Duration>);
+
+/// A GitHub App's id (a number) or client id.
+#[derive(Debug)]
+pub(super) struct AppId(pub(super) String);
+
 /// No deadline needs more, and arithmetic on times never comes near its limits.
 const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
-
-const UNITS: [&str; 13] =
-    ["B", "kB", "MB", "GB", "TB", "PB", "EB", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 impl Default for Prefix {
     fn default() -> Self {
@@ -147,20 +148,6 @@ impl TryFrom<String> for ImageAlias {
     }
 }
 
-impl TryFrom<String> for Size {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = text.strip_prefix(digits).unwrap_or_default();
-        let number = digits.parse::<u32>().is_ok_and(|number| number > 0);
-        if number && !digits.starts_with('+') && UNITS.contains(&unit) {
-            return Ok(Self(text));
-        }
-        Err(format!("{text:?} is no size: write a number and a unit, like \"4GiB\""))
-    }
-}
-
 impl TryFrom<String> for WebUrl {
     type Error = String;
 
@@ -201,5 +188,29 @@ impl TryFrom<String> for Length {
             return Err(format!("{text:?} is not between 1ns and 366 days"));
         }
         Ok(Self(length))
+    }
+}
+
+impl TryFrom<String> for Poll {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let length = Length::try_from(text).map_err(|wrong| format!("{wrong}, or \"off\""))?;
+        Ok(Self(Some(length.unsigned())))
+    }
+}
+
+impl TryFrom<String> for AppId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !text.is_empty() && text.len() <= 100 && text.chars().all(allowed) {
+            return Ok(Self(text));
+        }
+        Err(format!("{text:?} is neither the id nor the client id of a GitHub App"))
     }
 }

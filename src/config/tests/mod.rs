@@ -1,15 +1,16 @@
 //! Files in, settings or an error that names its place out.
 
+mod farm;
+mod secrets;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::{ConfigError, Overrides, Settings, load, read_secret};
+use super::{ConfigError, Overrides, Settings, load};
 use crate::model::{Deadlines, InstanceType};
 
 fn written(text: &str) -> (TempDir, PathBuf) {
@@ -198,30 +199,4 @@ fn settings_can_be_printed() {
     let shown = toml::to_string(&Settings::default()).unwrap();
     assert!(shown.contains("name_prefix = \"larm\""), "{shown}");
     assert!(shown.contains("sweep = \"1m\""), "{shown}");
-}
-
-#[test]
-fn a_secret_is_one_line_of_a_file_that_is_not_open_to_everybody() {
-    let (_dir, file) = written("");
-    let with = |content: &[u8], mode: u32| {
-        fs::write(&file, content).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        read_secret(&file)
-    };
-    assert_eq!(with(b"s3cret\n", 0o600).unwrap().expose_secret(), "s3cret");
-    assert_eq!(with(b"s3cret\r\n", 0o440).unwrap().expose_secret(), "s3cret");
-    assert_eq!(with(b"s3cret", 0o600).unwrap().expose_secret(), "s3cret");
-    for (content, mode) in [
-        (b"s3cret".to_vec(), 0o644),
-        (b"s3cret".to_vec(), 0o602),
-        (b"".to_vec(), 0o600),
-        (b"\n".to_vec(), 0o600),
-        (b"s3cret\n\n".to_vec(), 0o600),
-        (b"s3cret\xff".to_vec(), 0o600),
-        (b"s3cret".repeat(20_000), 0o600),
-    ] {
-        let error = with(&content, mode).unwrap_err();
-        assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("s3cret"), "{error:?}");
-        assert_eq!(error.hint().is_some(), mode & 0o007 != 0);
-    }
 }
