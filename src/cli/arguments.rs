@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::{
-    cleanup, completions, doctor, events, flush, man, report, runner, serve, setup, smoke,
+    cleanup, completions, config, doctor, events, flush, man, report, runner, serve, setup, smoke,
 };
 
 /// Turns one machine with LXD into a farm of ephemeral GitHub Actions runners.
@@ -82,6 +82,9 @@ pub(super) enum Command {
     Doctor(doctor::Arguments),
     Setup(setup::Arguments),
     Smoke(smoke::Arguments),
+    /// Check the configuration files, or print what holds
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }

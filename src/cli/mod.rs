@@ -4,6 +4,7 @@ mod arguments;
 mod cleanup;
 mod client;
 mod completions;
+mod config;
 mod context;
 mod doctor;
 mod events;
@@ -48,6 +49,7 @@ fn run(command: Command, context: &Context) -> Result<Outcome, CliError> {
         Command::Events(arguments) => block_on(events::run(arguments, context)),
         Command::Doctor(arguments) => block_on(doctor::run(arguments, context)),
         Command::Setup(arguments) => block_on(setup::run(arguments, context)),
+        Command::Config(command) => config::run(&command, context),
         Command::Smoke(arguments) => smoke::run(arguments, context),
         Command::Serve(arguments) => serve::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),

@@ -4,6 +4,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use super::mask;
 use super::place::Fault;
 
 /// Why the configuration could not be used.
@@ -51,13 +54,35 @@ pub enum ConfigError {
 
 /// The TOML reader's description: several lines, with a mark below the place.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Described(String);
+#[error("{shown}")]
+pub struct Described {
+    shown: String,
+    message: String,
+}
 
 impl Described {
     pub(super) fn new(error: &toml::de::Error) -> Self {
-        Self(error.to_string().trim_end().to_owned())
+        let message = mask::tokens(error.message());
+        let shown = mask::tokens(error.to_string().trim_end());
+        let unknown = message.starts_with("unknown field");
+        Self { shown: if unknown { mask::value(&shown) } else { shown }, message }
     }
+
+    /// What is wrong, without the line itself.
+    fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// What is wrong, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file, if one is to blame.
+    pub file: Option<PathBuf>,
+    /// The line, from 1, if one is to blame.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
 }
 
 fn lines(faults: &[Fault]) -> String {
@@ -65,6 +90,26 @@ fn lines(faults: &[Fault]) -> String {
 }
 
 impl ConfigError {
+    /// Each thing that is wrong.
+    pub fn problems(&self) -> Vec<Problem> {
+        let one = |path: &PathBuf, line, message: String| {
+            vec![Problem { file: Some(path.clone()), line, message }]
+        };
+        match self {
+            Self::Read { path, source } => one(path, None, format!("could not be read: {source}")),
+            Self::TooLarge { path, limit } => {
+                one(path, None, format!("is larger than {limit} bytes"))
+            }
+            Self::Encoding { path, line } => {
+                one(path, Some(*line), "this line is not UTF-8".to_owned())
+            }
+            Self::Value { path, line, source } => {
+                one(path, Some(*line), source.message().to_owned())
+            }
+            Self::Faults(faults) => faults.iter().map(Problem::from).collect(),
+        }
+    }
+
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -80,5 +125,12 @@ impl ConfigError {
             | Self::Value { .. }
             | Self::Faults(_) => None,
         }
+    }
+}
+
+impl From<&Fault> for Problem {
+    fn from(fault: &Fault) -> Self {
+        let Fault { file, line, message } = fault.clone();
+        Self { file: Some(file), line: Some(line), message }
     }
 }

@@ -21,6 +21,7 @@ mod fragment;
 mod group;
 mod host;
 mod load;
+mod mask;
 mod name;
 mod place;
 mod pool;
@@ -35,7 +36,7 @@ mod webhook;
 
 pub use connection::{AuthSettings, ConnectionSettings, CredentialKind};
 pub use credential::{CredentialError, is_stdin, read_key, read_secret};
-pub use error::ConfigError;
+pub use error::{ConfigError, Problem};
 pub use group::Group;
 pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::credential::{CredentialError, read_key, read_secret};
+use super::mask::holds_token;
 
 /// Where systemd puts a service's credentials ("Credentials" in systemd.exec(5)).
 const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -54,6 +55,11 @@ impl TryFrom<PathBuf> for SecretFile {
     type Error = String;
 
     fn try_from(path: PathBuf) -> Result<Self, String> {
+        if path.to_str().is_some_and(holds_token) {
+            return Err("this is a secret itself: put it into a file of its own, and name that \
+                        here"
+                .to_owned());
+        }
         let parts: Vec<Component<'_>> = path.components().collect();
         let name = matches!(parts.as_slice(), [Component::Normal(_)]);
         let whole = path.is_absolute() && parts.len() > 1;

@@ -40,10 +40,12 @@ impl Settings {
         all.put("deadlines", of_deadlines(&self.deadlines));
         all.put("limits", of_limits(&self.limits));
         all.some("github", default.first().map(|connection| of_connection(connection)));
-        all.put("connection", further.iter().map(by_name).collect::<Table>());
+        let further = further.iter().map(by_name).collect::<Table>();
+        all.some("connection", Some(further).filter(|tables| !tables.is_empty()));
         all.some("webhook", self.webhook.as_ref().map(of_webhook));
         all.put("host", of_host(&self.host));
-        all.put("pool", self.pools.iter().map(of_pool).collect::<Vec<_>>());
+        let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
+        all.some("pool", Some(pools).filter(|pools| !pools.is_empty()));
         Shown(all.0)
     }
 }

@@ -162,7 +162,7 @@ image = "x"
     ----- stderr
     error: [DIR]/larm.toml:2: TOML parse error at line 2, column 1
       |
-    2 | image = "x"
+    2 | image = ***
       | ^^^^^
     unknown field `image`, expected one of `name_prefix`, `state_dir`, `control_socket`, `control_group`, `log`, `lxd`, `runner`, `deadlines`, `limits`, `github`, `connection`, `webhook`, `host`, `pool`
     "#);

@@ -23,6 +23,7 @@ fn larm_says_what_it_is_for() {
       doctor       Check whether this machine can run runners
       setup        Prepare LXD for runners
       smoke        Prove that this host can run jobs, without a GitHub account
+      config       Check the configuration files, or print what holds
       completions  Print a completion script for a shell
       man          Print larm's manual page, or write those of all commands
       help         Print this message or the help of the given subcommand(s)

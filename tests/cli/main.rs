@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 pub mod support;
 
+mod config;
 mod daemon;
 mod doctor;
 mod errors;

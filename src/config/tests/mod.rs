@@ -139,7 +139,7 @@ fn an_unknown_key_is_shown_with_its_line() {
     insta::assert_snapshot!(error("log = \"info\"\n\n[runner]\ncpus = 2\n"), @r"
     :4: TOML parse error at line 4, column 1
       |
-    4 | cpus = 2
+    4 | cpus = ***
       | ^^^^
     unknown field `cpus`, expected one of `type`, `image`, `pool`, `profiles`, `cpu`, `memory`, `disk`, `url`, `sha256`
     ");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use secrecy::ExposeSecret;
 
-use super::written;
+use super::{read, written};
 use crate::config::{read_key, read_secret};
 
 #[test]
@@ -59,5 +59,21 @@ fn a_key_is_a_whole_pem_block() {
         let error = with(content, mode).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert!(!format!("{error:?} {:?}", error.hint()).contains("S3CRET"), "{error:?}");
+    }
+}
+
+/// Whoever writes the token where its file belongs must not find it in the log.
+#[test]
+fn a_secret_in_the_configuration_is_not_repeated() {
+    for text in [
+        "[github]\ntoken = \"s3cret\"\n",
+        "[github]\ntoken_file = \"ghp_s3cret\"\n",
+        "[github]\napp_key = \"\"\"-----BEGIN s3cret\n\"\"\"\n",
+        "[webhook]\nsecret = \"s3cret\"\n",
+        "name_prefix = \"github_pat_s3cret\"\n",
+    ] {
+        let error = read(text).unwrap_err();
+        let all = format!("{error} {error:?} {:?}", error.problems());
+        assert!(!all.contains("s3cret"), "{all}");
     }
 }
