@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::{
-    cleanup, completions, config, doctor, events, flush, man, report, runner, serve, setup, smoke,
+    cleanup, completions, config, doctor, events, flush, init, man, report, runner, serve, setup,
+    smoke,
 };
 
 /// Turns one machine with LXD into a farm of ephemeral GitHub Actions runners.
@@ -17,8 +18,8 @@ use super::{
     long_about = "larm, the LXD Actions Runner Manager, turns one machine with LXD into a farm of ephemeral\n\
         GitHub Actions self-hosted runners: every job gets a fresh instance that nobody used before\n\
         and nobody uses after.\n\n\
-        Start with `larm setup`, which prepares LXD, then `larm doctor`, which checks the machine,\n\
-        and `larm smoke`, which proves that it can run jobs.\n\
+        Start with `larm setup`, which prepares LXD, and `larm init`, which writes a configuration;\n\
+        `larm doctor` checks the machine, and `larm smoke` proves that it can run jobs.\n\
         `larm serve` is the daemon; the other commands ask it.",
     after_long_help = report::EXIT_CODES,
     subcommand_required = true,
@@ -82,6 +83,7 @@ pub(super) enum Command {
     Doctor(doctor::Arguments),
     Setup(setup::Arguments),
     Smoke(smoke::Arguments),
+    Init(init::Arguments),
     /// Check the configuration files, or print what holds
     #[command(subcommand)]
     Config(config::ConfigCommand),

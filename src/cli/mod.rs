@@ -9,6 +9,7 @@ mod context;
 mod doctor;
 mod events;
 mod flush;
+mod init;
 mod man;
 mod print;
 mod progress;
@@ -49,6 +50,7 @@ fn run(command: Command, context: &Context) -> Result<Outcome, CliError> {
         Command::Events(arguments) => block_on(events::run(arguments, context)),
         Command::Doctor(arguments) => block_on(doctor::run(arguments, context)),
         Command::Setup(arguments) => block_on(setup::run(arguments, context)),
+        Command::Init(arguments) => init::run(arguments, context),
         Command::Config(command) => config::run(&command, context),
         Command::Smoke(arguments) => smoke::run(arguments, context),
         Command::Serve(arguments) => serve::run(&arguments, context),

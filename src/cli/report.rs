@@ -21,7 +21,7 @@ Exit codes:
   1    it failed
   2    the command line is wrong
   3    there is no such runner, log or instance
-  4    refused: the runner is busy or in another phase, or nobody confirmed
+  4    refused: the runner is busy or in another phase, a file is there already, or nobody confirmed
   5    the daemon or LXD cannot be reached
   6    it took longer than allowed
   130  interrupted
@@ -94,6 +94,12 @@ pub(super) enum CliError {
     /// Standard output failed.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
+    /// The command line does not say enough.
+    #[error("{message}")]
+    Usage { message: String, hint: String },
+    /// A file would be replaced.
+    #[error("{} is there already", path.display())]
+    Exists { path: PathBuf },
     /// Nobody confirmed.
     #[error("{message}")]
     Unconfirmed { message: String, hint: String },
@@ -123,7 +129,8 @@ impl CliError {
             | Self::Nonsense(_)
             | Self::Io { .. }
             | Self::Output(_) => ExitStatus::Failure,
-            Self::Unconfirmed { .. } => ExitStatus::Refused,
+            Self::Usage { .. } => ExitStatus::Usage,
+            Self::Unconfirmed { .. } | Self::Exists { .. } => ExitStatus::Refused,
             Self::Interrupted { .. } => ExitStatus::Interrupted,
         }
     }
@@ -138,7 +145,11 @@ impl CliError {
             Self::Lxd(error) => error.hint().map(str::to_owned),
             Self::Daemon { source, .. } => Some(daemon_hint(source).to_owned()),
             Self::Api(info) => info.hint.clone(),
+            Self::Exists { .. } => {
+                Some("--force replaces it; of a configuration a copy is kept".to_owned())
+            }
             Self::Unconfirmed { hint, .. }
+            | Self::Usage { hint, .. }
             | Self::TimedOut { hint, .. }
             | Self::Interrupted { hint, .. } => Some(hint.clone()),
             Self::DaemonSlow { .. } => {

@@ -1,8 +1,8 @@
-//! The user's terminal: its size, and raw mode.
+//! The user's terminal: its size, raw mode, and typing unseen.
 
-use std::io::stdin;
+use std::io::{self, stdin};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::lxd::Terminal;
 
@@ -33,6 +33,29 @@ impl Drop for RawTerminal {
             && let Err(error) = tcsetattr(stdin(), OptionalActions::Now, before)
         {
             tracing::warn!(%error, "the terminal stays in raw mode");
+        }
+    }
+}
+
+/// Keeps what is typed off the screen, and shows it again when dropped.
+#[derive(Debug)]
+pub(super) struct Unseen(Termios);
+
+impl Unseen {
+    /// Switches the echo off; standard input must be a terminal.
+    pub(super) fn enter() -> io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(stdin(), OptionalActions::Now, &unseen)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if let Err(error) = tcsetattr(stdin(), OptionalActions::Now, &self.0) {
+            tracing::warn!(%error, "the terminal does not show what is typed: `stty echo`");
         }
     }
 }

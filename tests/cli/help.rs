@@ -23,6 +23,7 @@ fn larm_says_what_it_is_for() {
       doctor       Check whether this machine can run runners
       setup        Prepare LXD for runners
       smoke        Prove that this host can run jobs, without a GitHub account
+      init         Write a first configuration
       config       Check the configuration files, or print what holds
       completions  Print a completion script for a shell
       man          Print larm's manual page, or write those of all commands
@@ -229,7 +230,7 @@ fn the_long_help_tells_the_exit_codes() {
 
 #[test]
 fn every_command_has_examples_or_needs_none() {
-    for command in ["serve", "flush", "events", "doctor", "setup", "completions", "man"] {
+    for command in ["serve", "flush", "events", "doctor", "setup", "init", "completions", "man"] {
         let help = Place::new().run(&[command, "--help"]);
         assert!(help.starts_with("exit: 0\n") && help.contains("\nExamples:\n"), "{command}");
     }

@@ -12,6 +12,7 @@ mod doctor;
 mod errors;
 mod farm;
 mod help;
+mod init;
 mod run;
 mod runners;
 mod setup;

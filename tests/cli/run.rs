@@ -1,7 +1,7 @@
 //! Runs the binary in a directory of its own, with nothing of the user's environment.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -80,13 +80,37 @@ impl Place {
 
     /// Runs it with a terminal as its standard input, on which this was typed.
     pub(crate) fn run_at_a_terminal(&self, arguments: &[&str], typed: &[u8]) -> String {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keyboard).unwrap();
-        unlockpt(&keyboard).unwrap();
-        let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
-        let terminal = File::options().read(true).write(true).open(name).unwrap();
-        File::from(keyboard.try_clone().unwrap()).write_all(typed).unwrap();
+        let (mut keyboard, terminal) = terminal();
+        keyboard.write_all(typed).unwrap();
         self.shown(&self.command(arguments).stdin(terminal).output().unwrap())
+    }
+
+    /// Runs it at a terminal that shows standard error, too, and types each answer once its question
+    /// is there. The outcome's standard error is the screen, with all that was typed and shown.
+    pub(crate) fn converse(&self, arguments: &[&str], talk: &[(&str, &str)]) -> String {
+        let (mut keyboard, terminal) = terminal();
+        // The command goes with the statement: the terminal then ends with the child.
+        let child = self
+            .command(arguments)
+            .env("NO_COLOR", "1")
+            .stdin(terminal.try_clone().unwrap())
+            .stderr(terminal)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut screen, mut seen) = (Vec::new(), 0);
+        for (question, answer) in talk {
+            while !String::from_utf8_lossy(screen.get(seen..).unwrap()).contains(question) {
+                let more = read_screen(&mut keyboard, &mut screen);
+                assert!(more, "{question:?} is not in {:?}", String::from_utf8_lossy(&screen));
+            }
+            seen = screen.len();
+            keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
+        }
+        while read_screen(&mut keyboard, &mut screen) {}
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = screen;
+        self.shown(&output).replace("\r\n", "\n").replace(" \n", "\n")
     }
 
     /// How a command ended, as [`Place::run`] tells it.
@@ -100,6 +124,28 @@ impl Place {
             text(&output.stderr),
         )
         .replace(directory, "[DIR]")
+    }
+}
+
+/// A terminal: the side of the person and that of the program.
+fn terminal() -> (File, File) {
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    (File::from(keyboard), terminal)
+}
+
+/// Reads what the program shows; not true once it is gone, which Linux tells with EIO.
+fn read_screen(keyboard: &mut File, screen: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4096];
+    match keyboard.read(&mut buffer) {
+        Ok(read) => {
+            screen.extend_from_slice(buffer.get(..read).unwrap());
+            read > 0
+        }
+        Err(_) => false,
     }
 }
 
