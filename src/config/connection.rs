@@ -30,7 +30,7 @@ pub struct ConnectionSettings {
     /// What larm shows GitHub; the default connection may lack it, if no pool uses it.
     pub auth: Option<AuthSettings>,
     /// What runners register with.
-    pub credential: CredentialKind,
+    pub credential: RunnerCredential,
     /// How often GitHub is asked for queued jobs, if it is.
     #[serde(serialize_with = "friendly_option")]
     pub poll: Option<Duration>,
@@ -62,7 +62,7 @@ pub enum AuthSettings {
 /// What runners register with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CredentialKind {
+pub enum RunnerCredential {
     /// A just-in-time configuration.
     #[default]
     Jit,
@@ -79,7 +79,7 @@ pub(super) struct ConnectionFragment {
     app_id: Option<Placed<AppId>>,
     app_key_file: Option<Placed<SecretFile>>,
     app_installation: Option<Placed<NonZeroU64>>,
-    credential: Option<CredentialKind>,
+    credential: Option<RunnerCredential>,
     poll: Option<Poll>,
     repositories: Option<Vec<Repository>>,
 }

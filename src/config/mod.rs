@@ -34,7 +34,7 @@ mod tests;
 mod value;
 mod webhook;
 
-pub use connection::{AuthSettings, ConnectionSettings, CredentialKind};
+pub use connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 pub use credential::{CredentialError, is_stdin, read_key, read_secret};
 pub use error::{ConfigError, Problem};
 pub use group::Group;

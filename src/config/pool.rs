@@ -164,13 +164,11 @@ impl PoolFragment {
     fn numbers(&self, faults: &mut Faults) -> (usize, usize) {
         let max = usize::from(self.max.as_ref().map_or(MAX, |max| max.value.get()));
         let of_whom = if self.max.is_some() { "`max`" } else { "the default of `max`" };
-        for (key, wish) in [("min_idle", &self.min_idle), ("standby", &self.standby)] {
-            if let Some(wish) = wish
-                && usize::from(wish.value) > max
-            {
-                let message = format!("`{key}` is {}, but {of_whom} is only {max}", wish.value);
-                faults.add(wish.place, message);
-            }
+        if let Some(wish) = &self.min_idle
+            && usize::from(wish.value) > max
+        {
+            let message = format!("`min_idle` is {}, but {of_whom} is only {max}", wish.value);
+            faults.add(wish.place, message);
         }
         (count(self.min_idle.as_ref()), max)
     }
@@ -205,6 +203,8 @@ impl PoolFragments {
 
     pub(super) fn into_pools(self, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Pool> {
         let wishes = self.0.iter().filter_map(PoolFragment::wishes).next_back();
+        let standbys: Vec<Option<Place>> =
+            self.0.iter().map(|pool| pool.standby.as_ref().map(|wish| wish.place)).collect();
         let pools: Vec<Pool> =
             self.0.into_iter().filter_map(|pool| pool.check(around, faults)).collect();
         if let (Some(place), Some(limit)) = (wishes, around.max_runners) {
@@ -217,7 +217,29 @@ impl PoolFragments {
                 faults.add(place, message);
             }
         }
+        // With a faulty pool left out, the others of its shape would seem to be too few.
+        if pools.len() == standbys.len() {
+            complain_of_standbys(&pools, &standbys, faults);
+        }
         pools
+    }
+}
+
+/// Standbys serve all pools of their shape: more than these may have are good for nothing.
+fn complain_of_standbys(pools: &[Pool], places: &[Option<Place>], faults: &mut Faults) {
+    for (pool, place) in pools.iter().zip(places) {
+        let alike = pools.iter().filter(|other| other.spec.same_shape(&pool.spec));
+        let room: usize = alike.map(|other| other.max).sum();
+        if let Some(place) = place
+            && pool.standby > room
+        {
+            let message = format!(
+                "`standby` is {}, but all pools with this shape of instance may have only {room} \
+                 runners (`max`)",
+                pool.standby
+            );
+            faults.add(*place, message);
+        }
     }
 }
 

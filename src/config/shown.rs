@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::connection::{AuthSettings, ConnectionSettings, CredentialKind};
+use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::host::HostSettings;
 use super::settings::{LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
@@ -168,8 +168,8 @@ fn of_connection(connection: &ConnectionSettings) -> Table {
     keys.text(
         "credential",
         match connection.credential {
-            CredentialKind::Jit => "jit",
-            CredentialKind::RegistrationToken => "registration-token",
+            RunnerCredential::Jit => "jit",
+            RunnerCredential::RegistrationToken => "registration-token",
         },
     );
     match connection.poll {

@@ -222,6 +222,7 @@ fn a_talk_about_a_token() {
             ("REPOSITORY or ORGANISATION)?", "acme/web/x"),
             ("REPOSITORY or ORGANISATION)?", "acme/web"),
             ("as an app? [token]", ""),
+            ("The token", "ghp_S3 CRET"),
             ("The token", "ghp_S3CRET"),
             ("virtual-machine or container?", "container"),
             ("Which image", ""),
@@ -242,6 +243,8 @@ fn a_talk_about_a_token() {
       "acme/web/x" is no GitHub path: write ORGANISATION or OWNER/REPOSITORY
     Where do runners register (OWNER/REPOSITORY or ORGANISATION)? acme/web
     How does larm sign in: with a token or as an app? [token]
+    The token (it is not shown; Enter alone to name a file)?
+      a token is one word
     The token (it is not shown; Enter alone to name a file)?
     What are runners: virtual-machine or container? [virtual-machine] container
     Which image (its alias in LXD)? [larm-debian12]

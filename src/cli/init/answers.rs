@@ -141,7 +141,9 @@ fn ask_auth(dialogue: &Dialogue, new_file: &Path) -> Result<Auth, CliError> {
 }
 
 fn ask_token(dialogue: &Dialogue, new_file: &Path) -> Result<Token, CliError> {
-    let typed = dialogue.ask_hidden("The token (it is not shown; Enter alone to name a file)?")?;
+    let question = "The token (it is not shown; Enter alone to name a file)?";
+    let usable = |token: &str| !token.contains(|c: char| c.is_whitespace() || c.is_control());
+    let typed = dialogue.ask_hidden(question, "a token is one word", usable)?;
     if !typed.expose_secret().is_empty() {
         return Ok(Token { file: new_file.to_owned(), given: Some(typed) });
     }

@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 
 use super::{read, written};
 use crate::config::{
-    AuthSettings, ConfigError, CredentialKind, HostSettings, Overrides, SecretFile, Settings, load,
+    AuthSettings, ConfigError, HostSettings, Overrides, RunnerCredential, SecretFile, Settings,
+    load,
 };
 use crate::model::{DEFAULT_CONNECTION, Deadlines, GitHubPath, InstanceType};
 
@@ -88,7 +89,7 @@ fn every_key_of_connections_webhook_and_host_is_read() {
     let default = settings.connection(DEFAULT_CONNECTION).unwrap();
     assert_eq!(default.url, "https://github.com");
     assert_eq!(default.auth, Some(AuthSettings::Token { file: secret("/etc/larm/token") }));
-    assert_eq!((default.poll, default.credential), (None, CredentialKind::Jit));
+    assert_eq!((default.poll, default.credential), (None, RunnerCredential::Jit));
     assert_eq!(default.repositories, None);
 
     let ghes = settings.connection("ghes").unwrap();
@@ -96,7 +97,7 @@ fn every_key_of_connections_webhook_and_host_is_read() {
     let id = "123456".to_owned();
     let key_file = secret("app.pem");
     assert_eq!(ghes.auth, Some(AuthSettings::App { id, key_file, installation: Some(42) }));
-    assert_eq!(ghes.credential, CredentialKind::RegistrationToken);
+    assert_eq!(ghes.credential, RunnerCredential::RegistrationToken);
     assert_eq!(ghes.poll, Some(Duration::from_mins(1)));
     assert_eq!(ghes.repositories.as_ref().unwrap().len(), 2);
 
@@ -235,7 +236,6 @@ max = 8
     larm.toml:31: the pools want 14 runners in advance (`min_idle`, and `standby` for each shape of instance), but `limits.max_runners` is 5
     larm.toml:32: `job` is given twice: also in `deadlines`
     larm.toml:35: this file has another pool "lost"
-    larm.toml:37: `standby` is 9, but `max` is only 8
     "#);
 }
 
@@ -252,6 +252,20 @@ fn wishes_in_advance_fit_into_the_limit_of_all() {
     let expected = "larm.toml:13: the pools want 7 runners in advance (`min_idle`, and `standby` \
         for each shape of instance), but `limits.max_runners` is 5";
     assert_eq!(faults, [expected]);
+}
+
+#[test]
+fn standbys_are_no_more_than_the_pools_of_their_shape_may_have() {
+    let pool = |name: &str, keys: &str| {
+        format!("[[pool]]\nname = \"{name}\"\ngithub = \"acme/web\"\n{keys}\n")
+    };
+    let token = "[github]\ntoken_file = \"/t\"\n";
+    let (a, b) = (pool("a", "standby = 6\nmax = 2"), pool("b", "max = 4"));
+    assert!(read(&format!("{token}{a}{b}")).is_ok(), "they are shared");
+    let other = pool("b", "max = 4\nimage = \"x\"");
+    let expected = "larm.toml:6: `standby` is 6, but all pools with this shape of instance may have \
+        only 2 runners (`max`)";
+    assert_eq!(faults_of(&format!("{token}{a}{other}")), [expected]);
 }
 
 #[test]
