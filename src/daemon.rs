@@ -1,35 +1,47 @@
 //! Builds every part from the configuration and runs until told to stop.
 //!
 //! ```text
-//! settings -> control socket -> manager (store, LXD) -> control API -> READY
-//! SIGTERM, SIGINT, SIGHUP -> STOPPING -> no new requests -> those under way end -> store closed
+//! settings -> control socket -> manager (store, LXD) -> farm (GitHub) -> control API -> READY
+//! SIGHUP, a request -> settings again -> accounts, pools
+//! SIGTERM, SIGINT -> STOPPING -> no new requests -> those under way end -> store closed
 //! ```
 //!
 //! Runners are not stopped: a daemon that starts again adopts them.
 
+mod accounts;
+mod reload;
 mod signals;
+mod webhook;
 
 use std::future::Future;
 use std::io::{self, IsTerminal};
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use crate::config::{RunnerSettings, Settings};
+use crate::farm::{self, FarmOptions};
 use crate::guest::RunnerSource;
-use crate::http::{self, BindError, ControlApi, Gate};
+use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
-    self, LxdRunnerManager, ManagerOptions, OperationLimits, Rules, Running, StartError,
+    self, AccountsReceiver, LxdRunnerManager, ManagerOptions, OperationLimits, Rules, Running,
+    StartError,
 };
-use crate::model::InstanceType;
 use crate::store::StoreError;
 
-pub use signals::StopSignal;
+pub use accounts::{AccountError, connect};
+pub use signals::{Asked, StopSignal};
+pub use webhook::WebhookError;
+
+use reload::Listeners;
 
 /// How long requests under way may take to end once the daemon is told to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(5);
@@ -64,6 +76,9 @@ pub enum DaemonError {
     /// The control socket could not be made.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Webhooks cannot be received.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The manager did not start.
     #[error("the manager did not start")]
     Start(#[from] StartError),
@@ -87,6 +102,7 @@ impl DaemonError {
         match self {
             Self::LogFilter { .. } => Some("write one like `info` or `info,larm=debug`".to_owned()),
             Self::Bind(error) => error.hint(),
+            Self::Webhook(error) => error.hint(),
             Self::Start(StartError::Store(error)) | Self::Close(error) => error.hint(),
             Self::ManagerEnded => Some("its log says why; a restart is safe".to_owned()),
             Self::Start(StartError::UserData(_)) | Self::Serve(_) | Self::Signals(_) => None,
@@ -110,68 +126,178 @@ pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), DaemonError>
     started.map_err(|error| wrong(error.to_string()))
 }
 
-/// Runs the daemon until `stop` is done, or until a part of it fails.
-pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
-    let group = settings.control_group.as_ref().map(|group| group.id);
-    let socket = http::bind(&settings.control_socket, group)?;
-    let (manager, running) = start_manager(&settings)?;
-    let end_requests = CancellationToken::new();
-    let api = ControlApi {
-        manager: manager.clone(),
-        default_spec: settings.runner.spec.clone(),
-        github_url: settings.github.url.clone(),
-        stop: end_requests.clone(),
-    };
-    if settings.runner.spec.instance_type == InstanceType::Container {
+/// Runs the daemon until a signal asks it to stop, or until a part of it fails. `read_again` reads
+/// the configuration, and says what is wrong with it.
+pub async fn run(
+    settings: Settings,
+    read_again: impl Fn() -> Result<Settings, String>,
+    signals: &mut StopSignal,
+) -> Result<(), DaemonError> {
+    let parts = Parts::start(&settings).await?;
+    if settings.uses_containers() {
         tracing::warn!(
             "runners are containers, which share the host's kernel: for trusted code only"
         );
     }
-    let mut serving = Box::pin(http::serve(socket, Gate::new(group), api));
     tracing::info!(socket = %settings.control_socket.display(), "ready");
     tell_systemd(&[NotifyState::Ready, NotifyState::Status("serving")]);
-    let ended = tokio::select! {
-        result = &mut serving => Err(result.err().map_or(DaemonError::ManagerEnded, DaemonError::Serve)),
-        () = manager_ended(&manager) => Err(DaemonError::ManagerEnded),
-        () = keep_watchdog_quiet() => Ok(()),
-        () = stop => Ok(()),
-    };
-    tracing::info!("stopping; runners live on");
-    tell_systemd(&[NotifyState::Stopping, NotifyState::Status("stopping; runners live on")]);
-    end_requests.cancel();
-    if ended.is_ok() && timeout(REQUEST_GRACE, &mut serving).await.is_err() {
-        tracing::warn!("some requests did not end in time");
-    }
-    // The store is closed only when no handle of it is left.
-    drop(serving);
-    drop(manager);
-    running.stop(ACTION_GRACE).await.map_err(DaemonError::Close)?;
-    ended
+    parts.run(settings, read_again, signals).await
 }
 
-/// Builds the manager with its store and its LXD client, and sets it going. LXD need not be there.
-fn start_manager(settings: &Settings) -> Result<(LxdRunnerManager, Running), DaemonError> {
+/// The parts that run.
+struct Parts {
+    manager: LxdRunnerManager,
+    running: Running,
+    listeners: Listeners,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    api: ServingApi,
+    webhook: ServingWebhook,
+    end_requests: CancellationToken,
+    end_farm: CancellationToken,
+    farm_tasks: TaskTracker,
+}
+
+type ServingApi = Pin<Box<dyn Future<Output = io::Result<()>>>>;
+/// Never ends where there is no webhook.
+type ServingWebhook = Pin<Box<dyn Future<Output = io::Result<()>>>>;
+
+impl Parts {
+    async fn start(settings: &Settings) -> Result<Self, DaemonError> {
+        let group = settings.control_group.as_ref().map(|group| group.id);
+        let socket = http::bind(&settings.control_socket, group)?;
+        let webhook = webhook::listen(settings).await?;
+        let (accounts, received) = watch::channel(accounts::all(settings));
+        let client = lxd_client(settings);
+        let (manager, running) = start_manager(settings, client.clone(), received.clone())?;
+        let (end_requests, end_farm) = (CancellationToken::new(), CancellationToken::new());
+        let farm_tasks = TaskTracker::new();
+        let options = FarmOptions {
+            manager: manager.clone(),
+            accounts: received,
+            client,
+            settings: reload::farm_settings(settings),
+            stop: end_farm.clone(),
+        };
+        let farm = farm::start(options, &farm_tasks);
+        let (sender, reloads) = mpsc::channel(1);
+        let api = ControlApi {
+            manager: manager.clone(),
+            farm: farm.clone(),
+            reloads: sender,
+            default_spec: settings.runner.spec.clone(),
+            github_url: settings.github.url.clone(),
+            stop: end_requests.clone(),
+        };
+        let api = Box::pin(http::serve(socket, Gate::new(group), api));
+        let webhook = webhook::serve(webhook, farm.clone(), end_requests.clone());
+        let listeners = Listeners { farm, manager: manager.clone(), accounts };
+        Ok(Self {
+            manager,
+            running,
+            listeners,
+            reloads,
+            api,
+            webhook,
+            end_requests,
+            end_farm,
+            farm_tasks,
+        })
+    }
+
+    async fn run(
+        mut self,
+        mut settings: Settings,
+        read_again: impl Fn() -> Result<Settings, String>,
+        signals: &mut StopSignal,
+    ) -> Result<(), DaemonError> {
+        let mut ended = pin!(manager_ended(self.manager.clone()));
+        let mut watchdog = pin!(keep_watchdog_quiet());
+        let result = loop {
+            let request = tokio::select! {
+                result = &mut self.api => break Err(failed(result)),
+                result = &mut self.webhook => break Err(failed(result)),
+                () = &mut ended => break Err(DaemonError::ManagerEnded),
+                () = &mut watchdog => None,
+                asked = signals.next_for_daemon() => match asked {
+                    Asked::Stop => break Ok(()),
+                    Asked::Reload => None,
+                },
+                Some(request) = self.reloads.recv() => Some(request),
+            };
+            let told = match read_again() {
+                Ok(now) => {
+                    let told = self.listeners.take(&settings, &now).await;
+                    settings = now;
+                    Ok(told)
+                }
+                Err(wrong) => {
+                    tracing::error!(%wrong, "the configuration is left as it was");
+                    Err(wrong)
+                }
+            };
+            if let Some(request) = request {
+                // Whoever asked may be gone.
+                drop(request.send(told));
+            }
+        };
+        self.stop(result).await
+    }
+
+    async fn stop(self, result: Result<(), DaemonError>) -> Result<(), DaemonError> {
+        tracing::info!("stopping; runners live on");
+        tell_systemd(&[NotifyState::Stopping, NotifyState::Status("stopping; runners live on")]);
+        self.end_requests.cancel();
+        self.end_farm.cancel();
+        self.farm_tasks.close();
+        let Self { manager, running, listeners, api, webhook, farm_tasks, .. } = self;
+        let requests = async { tokio::join!(api, webhook, farm_tasks.wait()) };
+        if result.is_ok() && timeout(REQUEST_GRACE, requests).await.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+        // The store is closed only when no handle of it is left.
+        drop(listeners);
+        drop(manager);
+        running.stop(ACTION_GRACE).await.map_err(DaemonError::Close)?;
+        result
+    }
+}
+
+fn failed(result: io::Result<()>) -> DaemonError {
+    result.err().map_or(DaemonError::ManagerEnded, DaemonError::Serve)
+}
+
+/// A client of the LXD that the configuration names, which need not be there.
+fn lxd_client(settings: &Settings) -> lxd::Client {
     let socket = SocketPlaces::new(settings.lxd.socket.as_deref());
     if let Err(error) = socket.look() {
         tracing::warn!(hint = error.hint(), "{error}; larm waits for it");
     }
-    let client = lxd::Client::new(ClientOptions {
+    lxd::Client::new(ClientOptions {
         socket,
         project: settings.lxd.project.clone(),
         timeout: settings.lxd.timeout,
-    });
+    })
+}
+
+/// Builds the manager with its store, and sets it going.
+fn start_manager(
+    settings: &Settings,
+    client: lxd::Client,
+    accounts: AccountsReceiver,
+) -> Result<(LxdRunnerManager, Running), DaemonError> {
     Ok(manager::start(ManagerOptions {
         rules: Rules {
             prefix: settings.name_prefix.clone(),
             spec: settings.runner.spec.clone(),
             deadlines: settings.deadlines.clone(),
-            pools: Vec::new(),
+            pools: reload::pools(settings),
             sweep: settings.limits.sweep,
             remembered: REMEMBERED,
             max_runners: settings.limits.max_runners,
         },
         client,
         runner: runner_source(&settings.runner),
+        accounts,
         state_dir: settings.state_dir.clone(),
         journal: settings.limits.journal,
         parallel: settings.limits.parallel,
@@ -188,7 +314,7 @@ fn runner_source(settings: &RunnerSettings) -> RunnerSource {
 }
 
 /// Is done when nobody publishes records any more.
-async fn manager_ended(manager: &LxdRunnerManager) {
+async fn manager_ended(manager: LxdRunnerManager) {
     let mut view = manager.subscribe();
     while view.changed().await.is_ok() {}
 }

@@ -6,7 +6,7 @@
 //! Each room uses only rooms to its right (`tests/layers.rs` checks it):
 //!
 //! ```text
-//! main -> cli -> smoke -> daemon -> http -> manager -> { store, lxd, guest, github } -> model
+//! main -> cli -> smoke -> daemon -> http -> farm -> manager -> { store, lxd, guest, github } -> model
 //!                             \-> config                        clock: used by all but model
 //! ```
 //!
@@ -18,7 +18,8 @@
 //! | [`guest`] | what is put into an instance, and how to read what comes back from it |
 //! | [`store`] | records and journal on disk |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
-//! | [`http`] | the control API on a unix socket |
+//! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
+//! | [`http`] | the control API on a unix socket, and GitHub's webhooks |
 //! | [`config`] | the configuration: as written, then checked |
 //! | [`daemon`] | builds every part from the configuration and runs until told to stop |
 //! | [`smoke`] | proves that a host can run jobs, with a stand-in for GitHub |
@@ -37,6 +38,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod farm;
 pub mod github;
 pub mod guest;
 pub mod http;

@@ -7,24 +7,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
     (
         "cli",
         &[
-            "smoke", "daemon", "http", "manager", "store", "lxd", "guest", "github", "config",
-            "model", "clock",
+            "smoke", "daemon", "http", "farm", "manager", "store", "lxd", "guest", "github",
+            "config", "model", "clock",
         ],
     ),
     (
         "smoke",
         &[
-            "daemon", "http", "manager", "store", "lxd", "guest", "github", "config", "model",
-            "clock",
+            "daemon", "http", "farm", "manager", "store", "lxd", "guest", "github", "config",
+            "model", "clock",
         ],
     ),
-    ("daemon", &["http", "manager", "store", "lxd", "guest", "github", "config", "model", "clock"]),
-    ("http", &["manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    (
+        "daemon",
+        &["http", "farm", "manager", "store", "lxd", "guest", "github", "config", "model", "clock"],
+    ),
+    ("http", &["farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    ("farm", &["manager", "lxd", "github", "model", "clock"]),
     ("manager", &["store", "lxd", "guest", "github", "model", "clock"]),
     ("config", &["model", "clock"]),
     ("store", &["model", "clock"]),

@@ -307,6 +307,16 @@ fn text(error: &CliError, colored: bool) -> String {
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
+/// An error with its cause and hint, on one line.
+pub(super) fn in_words(error: &CliError) -> String {
+    let cause = match error.source() {
+        Some(cause) => format!(": {cause}"),
+        None => String::new(),
+    };
+    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{error}{cause}{hint}")
+}
+
 /// Passes on what a command in a guest wrote to its standard error.
 pub(super) fn raw(bytes: &[u8]) {
     drop(io::stderr().lock().write_all(bytes));

@@ -4,13 +4,14 @@ use clap::{Args, ValueEnum};
 use tokio::runtime;
 
 use super::context::Context;
-use super::report::{CliError, Outcome};
+use super::report::{self, CliError, Outcome};
 use crate::daemon::{self, LogFormat, StopSignal};
 
 /// Run the daemon
 ///
-/// Runs in the foreground until SIGTERM or Ctrl-C. Runners live on without it, and a daemon that
-/// starts again takes them up.
+/// Keeps as many runners as the pools of the configuration and the jobs of GitHub want. Runs in the
+/// foreground until SIGTERM or Ctrl-C; SIGHUP makes it read its configuration again, as
+/// `larm reload` does. Runners live on without it, and a daemon that starts again takes them up.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm serve\n  \
@@ -42,7 +43,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, C
     runtime.block_on(async {
         // Before anything is started: a signal from here on is a stop and no sudden death.
         let mut signals = StopSignal::catch()?;
-        daemon::run(settings, signals.next()).await
+        let read_again = || context.settings().map_err(|error| report::in_words(&error));
+        daemon::run(settings, read_again, &mut signals).await
     })?;
     Ok(Outcome::Done)
 }

@@ -46,5 +46,4 @@ pub use settings::{
     GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings, Settings, Tarball,
 };
 pub use shown::Shown;
-pub use size::bytes;
 pub use webhook::WebhookSettings;

@@ -118,6 +118,13 @@ pub struct Overrides {
 }
 
 impl Settings {
+    /// Whether any runner may be a container.
+    pub fn uses_containers(&self) -> bool {
+        let pools = self.pools.iter().map(|pool| pool.spec.instance_type);
+        let mut types = pools.chain([self.runner.spec.instance_type]);
+        types.any(|kind| kind == InstanceType::Container)
+    }
+
     /// Fills what is not written with defaults, and notes what does not fit together.
     pub(super) fn from_fragment(written: Fragment, faults: &mut Faults) -> Self {
         let path = |text: &str| PathBuf::from(text);

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::model::{SIZE_UNITS, bytes};
+
 /// A size as it is written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
@@ -12,37 +14,9 @@ pub(super) struct Size(pub(super) String);
 #[serde(try_from = "String")]
 pub(super) struct Bytes(pub(super) u64);
 
-/// LXD's units, and how many bytes each has.
-const UNITS: [(&str, u64); 13] = [
-    ("B", 1),
-    ("kB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("PB", 1_000_000_000_000_000),
-    ("EB", 1_000_000_000_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-    ("PiB", 1 << 50),
-    ("EiB", 1 << 60),
-];
-
-/// How many bytes a size with a unit has, like `"4GiB"`; none if it is no such size or has more
-/// bytes than 64 bits can count.
-pub fn bytes(size: &str) -> Option<u64> {
-    let digits = size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = size.strip_prefix(digits)?;
-    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
-    let number: u64 = digits.parse().ok().filter(|_| plain)?;
-    number.checked_mul(*factor)
-}
-
 /// A number of bytes with the largest unit that leaves no rest.
 pub(super) fn text(bytes: u64) -> String {
-    let binary = UNITS.iter().rev().filter(|(name, _)| *name == "B" || name.ends_with("iB"));
+    let binary = SIZE_UNITS.iter().rev().filter(|(name, _)| *name == "B" || name.ends_with("iB"));
     let fits = |factor: u64| bytes >= factor && bytes.is_multiple_of(factor);
     let (unit, factor) =
         binary.into_iter().find(|(_, factor)| fits(*factor)).copied().unwrap_or(("B", 1));

@@ -1,6 +1,7 @@
 //! The signals that ask to stop.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +21,17 @@ pub struct StopSignal {
     /// `None` where whoever started us had it ignored, as nohup(1) does: to catch it would undo that.
     hang_up: Option<Signal>,
     last: Option<(&'static str, Instant)>,
+    /// Whether a terminal started us.
+    of_terminal: bool,
+}
+
+/// What a signal asks a daemon for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// To end.
+    Stop,
+    /// To read the configuration again.
+    Reload,
 }
 
 impl StopSignal {
@@ -34,6 +46,7 @@ impl StopSignal {
             interrupt: catch(SignalKind::interrupt())?,
             hang_up: if ignored { None } else { Some(catch(hang_up)?) },
             last: None,
+            of_terminal: io::stderr().is_terminal(),
         })
     }
 
@@ -52,6 +65,14 @@ impl StopSignal {
         };
         self.last = Some((name, Instant::now()));
         tracing::info!("{name}");
+    }
+
+    /// Waits for the next one, as a daemon understands them: SIGHUP is a wish to read the
+    /// configuration again, unless a terminal that was closed sends it.
+    pub async fn next_for_daemon(&mut self) -> Asked {
+        self.next().await;
+        let hang_up = self.last.is_some_and(|(name, _)| name == "SIGHUP");
+        if hang_up && !self.of_terminal { Asked::Reload } else { Asked::Stop }
     }
 
     /// Waits until somebody insists: for one more SIGTERM or SIGINT. SIGHUP says nothing new: the

@@ -20,11 +20,15 @@ mod error;
 mod events;
 mod farm;
 mod input;
+mod jobs;
 mod logs;
 mod peer;
+mod pools;
+mod reload;
 mod runners;
 mod socket;
 pub mod types;
+mod webhook;
 
 use std::io;
 
@@ -37,11 +41,14 @@ use axum::serve::IncomingStream;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::farm::Farm;
 use crate::manager::LxdRunnerManager;
 use crate::model::Spec;
 
 pub use peer::Gate;
+pub use reload::{ReloadRequest, Reloads};
 pub use socket::{BindError, Socket, bind};
+pub use webhook::{Webhook, serve_webhook};
 
 /// The longest request body that is read. A just-in-time configuration is some 4 KiB.
 const MAX_BODY: usize = 256 * 1024;
@@ -51,6 +58,10 @@ const MAX_BODY: usize = 256 * 1024;
 pub struct ControlApi {
     /// Who does the work.
     pub manager: LxdRunnerManager,
+    /// Who decides how many runners there are.
+    pub farm: Farm,
+    /// Who reads the configuration again.
+    pub reloads: Reloads,
     /// What a runner is made from where the request does not say.
     pub default_spec: Spec,
     /// Where runners with a registration token register, `https://github.com`.
@@ -68,6 +79,12 @@ fn routes(api: ControlApi) -> Router {
         .route("/1.0/runners/{id}/credential", post(runners::give))
         .route("/1.0/runners/{id}/logs", get(logs::list))
         .route("/1.0/runners/{id}/logs/{name}", get(logs::read))
+        .route("/1.0/pools", get(pools::list))
+        .route("/1.0/pools/{name}", get(pools::show))
+        .route("/1.0/jobs", get(jobs::list))
+        .route("/1.0/jobs/{id}", get(jobs::show))
+        .route("/1.0/why/{subject}", get(jobs::why))
+        .route("/1.0/reload", post(reload::reload))
         .route("/1.0/flush", post(farm::flush))
         .route("/1.0/cleanup", post(farm::cleanup))
         .route("/1.0/events", get(events::list))

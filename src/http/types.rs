@@ -3,6 +3,8 @@
 //! They stand apart from the model where the two may change at different times. Unknown fields are
 //! refused in requests and ignored in answers.
 
+pub mod farm;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

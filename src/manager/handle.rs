@@ -12,10 +12,10 @@ use super::kept_logs::KeptLogs;
 use super::{CloudRunnerManager, ManagerError, View};
 use crate::guest::Credential;
 use crate::model::{
-    CloudRunnerInstance, CloudRunnerState, InstanceName, JournalEntry, NamePrefix, Phase, Pool,
-    Record, RunnerId, RunnerMetrics, Spec,
+    CloudRunnerInstance, CloudRunnerState, InstanceName, Job, JobId, JobState, JournalEntry,
+    NamePrefix, Phase, Pool, Record, RunnerId, RunnerMetrics, Spec,
 };
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// The manager of runners on one LXD; cheap to clone.
 #[derive(Debug, Clone)]
@@ -116,10 +116,34 @@ impl LxdRunnerManager {
 
     /// Reads the journal.
     pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, ManagerError> {
+        let read = move |store: &Store| {
+            store.journal(query.after, query.limit, query.last, query.runner.as_ref())
+        };
+        self.with_store(read).await
+    }
+
+    /// Writes jobs down, new or changed.
+    pub async fn keep_jobs(&self, jobs: Vec<Job>) -> Result<(), ManagerError> {
+        self.with_store(move |store| store.keep_jobs(&jobs)).await
+    }
+
+    /// Jobs that were written down, the newest first: those that have not ended, or all.
+    pub async fn kept_jobs(&self, limit: usize, all: bool) -> Result<Vec<Job>, ManagerError> {
+        let wanted = move |job: &Job| all || job.state != JobState::Completed;
+        self.with_store(move |store| store.jobs(limit, wanted)).await
+    }
+
+    /// A job that was written down.
+    pub async fn kept_job(&self, id: JobId) -> Result<Option<Job>, ManagerError> {
+        self.with_store(move |store| store.job(id)).await
+    }
+
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ManagerError> {
         let store = Arc::clone(&self.store);
-        let read =
-            move || store.journal(query.after, query.limit, query.last, query.runner.as_ref());
-        let result = tokio::task::spawn_blocking(read).await;
+        let result = tokio::task::spawn_blocking(move || work(&store)).await;
         result
             .map_err(|error| ManagerError::Store(error.to_string()))?
             .map_err(|error| ManagerError::Store(error.to_string()))

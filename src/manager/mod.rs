@@ -10,6 +10,7 @@
 //!                     executor: one action, one answer
 //! ```
 
+mod accounts;
 mod command;
 mod dispatcher;
 mod error;
@@ -31,6 +32,7 @@ use secrecy::SecretString;
 use crate::guest::Credential;
 use crate::model::{CloudRunnerInstance, CloudRunnerState, NamePrefix, RunnerId, RunnerMetrics};
 
+pub use accounts::{Account, Accounts, AccountsReceiver, RegistersWith};
 pub use command::FarmOrder;
 pub use error::ManagerError;
 pub use handle::{CreateOrder, JournalQuery, LogFile, LxdRunnerManager};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::AccountsReceiver;
 use crate::guest::RunnerSource;
 use crate::lxd::Client;
 use crate::model::{Deadlines, NamePrefix, Pool, Record, Spec};
@@ -17,6 +18,8 @@ pub struct ManagerOptions {
     pub client: Client,
     /// Where a guest gets the runner application from.
     pub runner: RunnerSource,
+    /// The accounts at GitHub that the farm's runners are registered with.
+    pub accounts: AccountsReceiver,
     /// Where the store and the logs are kept.
     pub state_dir: PathBuf,
     /// How many entries the journal keeps.
@@ -87,6 +90,7 @@ impl Rules {
 pub(super) struct Workplace {
     pub(super) client: Client,
     pub(super) prefix: NamePrefix,
+    pub(super) accounts: AccountsReceiver,
     pub(super) user_data: Arc<str>,
     pub(super) exec_limit: Duration,
     pub(super) limits: OperationLimits,

@@ -65,6 +65,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let place = Workplace {
         client: client.clone(),
         prefix: options.rules.prefix.clone(),
+        accounts: options.accounts,
         user_data: user_data.into(),
         exec_limit: options.exec_limit,
         limits: options.limits,

@@ -34,7 +34,7 @@ pub struct Budget {
 impl Cost {
     /// What an instance costs.
     pub fn of(spec: &Spec) -> Self {
-        let size = |text: &Option<String>| text.as_deref().and_then(super::size::bytes);
+        let size = |text: &Option<String>| text.as_deref().and_then(super::bytes);
         Self {
             cpus: spec.cpu.map_or(UNLIMITED.cpus, u64::from),
             memory: size(&spec.memory).unwrap_or(UNLIMITED.memory),

@@ -57,6 +57,6 @@ pub use recover::{Observed, Recovery, recover};
 pub use service::{
     ProxyConfig, RepoPolicyComplianceConfig, SshDebugConnection, SupportServiceConfig,
 };
-pub use size::bytes;
+pub use size::{SIZE_UNITS, bytes};
 pub use step::{Refused, Step, next_due, step};
 pub use truth::{Finding, Mismatch, Roll, Suspicions};

@@ -1,30 +1,31 @@
 //! Sizes with a unit, as LXD writes them ("Storage units" in LXD's documentation).
 
-/// The bytes of a size like "4GiB" or "500MB"; `None` for what is no size.
-pub fn bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits)?;
-    number.parse::<u64>().ok()?.checked_mul(factor(unit.trim())?)
-}
+/// LXD's units, and how many bytes each has.
+pub const SIZE_UNITS: [(&str, u64); 13] = [
+    ("B", 1),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("PB", 1_000_000_000_000_000),
+    ("EB", 1_000_000_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("PiB", 1 << 50),
+    ("EiB", 1 << 60),
+];
 
-fn factor(unit: &str) -> Option<u64> {
-    let (base, power) = match unit {
-        "" | "B" => (1, 0),
-        "kB" => (1000, 1),
-        "MB" => (1000, 2),
-        "GB" => (1000, 3),
-        "TB" => (1000, 4),
-        "PB" => (1000, 5),
-        "EB" => (1000, 6),
-        "KiB" => (1024, 1),
-        "MiB" => (1024, 2),
-        "GiB" => (1024, 3),
-        "TiB" => (1024, 4),
-        "PiB" => (1024, 5),
-        "EiB" => (1024, 6),
-        _ => return None,
-    };
-    u64::checked_pow(base, power)
+/// How many bytes a size with a unit has, like `"4GiB"`; none if it is no such size or has more
+/// bytes than 64 bits can count.
+pub fn bytes(size: &str) -> Option<u64> {
+    let digits = size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = size.strip_prefix(digits)?;
+    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
+    let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    let number: u64 = digits.parse().ok().filter(|_| plain)?;
+    number.checked_mul(*factor)
 }
 
 #[cfg(test)]
@@ -35,9 +36,9 @@ mod tests {
     fn sizes_are_read() {
         assert_eq!(bytes("4GiB"), Some(4 << 30));
         assert_eq!(bytes("500MB"), Some(500_000_000));
-        assert_eq!(bytes("512"), Some(512));
+        assert_eq!(bytes("512B"), Some(512));
         assert_eq!(bytes("16EiB"), None, "more than 64 bits");
-        for wrong in ["", "GiB", "4 giraffes", "-1GiB", "1.5GiB"] {
+        for wrong in ["", "GiB", "512", "4 giraffes", "-1GiB", "1.5GiB"] {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
     }

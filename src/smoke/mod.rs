@@ -19,8 +19,8 @@ use crate::daemon::StopSignal;
 use crate::guest::Credential;
 use crate::lxd::{self, Client};
 use crate::manager::{
-    CloudRunnerManager, CreateOrder, LxdRunnerManager, MANAGER_KEY, ManagerError, ManagerOptions,
-    OperationLimits, Rules, Running, StartError, start,
+    Accounts, CloudRunnerManager, CreateOrder, LxdRunnerManager, MANAGER_KEY, ManagerError,
+    ManagerOptions, OperationLimits, Rules, Running, StartError, start,
 };
 use crate::model::{Deadlines, InstanceName, NamePrefix, Phase, RunnerId, Spec};
 use news::News;
@@ -299,6 +299,7 @@ fn start_manager(
         rules,
         client: options.client.clone(),
         runner: github.runner_source(),
+        accounts: Accounts::none(),
         state_dir: options.state_dir.clone(),
         journal: crate::store::JOURNAL_BOUND,
         parallel: options.parallel,

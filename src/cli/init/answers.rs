@@ -1,6 +1,5 @@
 //! What the configuration is made from: from flags, else from the user, else by default.
 
-use std::error::Error;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Arguments;
 use super::dialogue::Dialogue;
 use super::files::absolute;
-use crate::cli::report::CliError;
+use crate::cli::report::{self, CliError};
 use crate::cli::runner::instance_type;
 use crate::cli::secret;
 use crate::config::{is_stdin, read_key};
@@ -134,7 +133,7 @@ fn ask_auth(dialogue: &Dialogue, new_file: &Path) -> Result<Auth, CliError> {
         Way::App => Ok(Auth::App {
             id: dialogue.ask("The App's id or client id?", None, named)?,
             key_file: dialogue.ask("The file with its private key (PEM)?", None, |text| {
-                key_file(Path::new(text)).map_err(|error| in_words(&error))
+                key_file(Path::new(text)).map_err(|error| report::in_words(&error))
             })?,
         }),
     }
@@ -148,7 +147,7 @@ fn ask_token(dialogue: &Dialogue, new_file: &Path) -> Result<Token, CliError> {
         return Ok(Token { file: new_file.to_owned(), given: Some(typed) });
     }
     dialogue.ask("The file with the token?", None, |text| {
-        token(Path::new(text), new_file).map_err(|error| in_words(&error))
+        token(Path::new(text), new_file).map_err(|error| report::in_words(&error))
     })
 }
 
@@ -185,15 +184,6 @@ fn named(text: &str) -> Result<String, String> {
         return Err("write it without blanks".to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn in_words(error: &CliError) -> String {
-    let cause = match error.source() {
-        Some(cause) => format!(": {cause}"),
-        None => String::new(),
-    };
-    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    format!("{error}{cause}{hint}")
 }
 
 fn nobody_to_ask() -> CliError {

@@ -1,14 +1,12 @@
 //! What follows from records: actions handed out, questions asked, watches armed, timers set.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::requests::send;
 use super::sweeping::wants_token;
 use super::{Batch, Dispatcher};
-use crate::clock;
 use crate::manager::executor::Order;
 use crate::model::{Action, Event, Phase, Record, RunnerId, is_watched, next_due, pending};
 
@@ -132,16 +130,5 @@ impl Dispatcher {
             return;
         }
         self.executor.run(Order::new(record, action));
-    }
-}
-
-/// Sleeps until then; for ever without a time.
-pub(super) async fn sleep_until(at: Option<Timestamp>) {
-    match at {
-        None => std::future::pending().await,
-        Some(at) => {
-            let wait = Duration::try_from(at.duration_since(clock::now()));
-            tokio::time::sleep(wait.unwrap_or(Duration::ZERO)).await;
-        }
     }
 }

@@ -34,7 +34,6 @@ use crate::model::{
     Action, Event, InstanceName, JournalEntry, JournalKind, Phase, Record, RunnerId, step,
 };
 use crate::store::{Changes, Store};
-use acting::sleep_until;
 use requests::refusal;
 use sweep::Sweep;
 
@@ -119,7 +118,7 @@ impl Dispatcher {
                 () = self.drain.cancelled(), if self.is_idle() => break,
                 _ = self.inputs.recv_many(&mut inputs, BATCH) => {}
                 _ = sweep.tick() => sweep_now = true,
-                () = sleep_until(next_due) => {}
+                () = clock::sleep_until(next_due) => {}
             }
             if sweep_now {
                 self.begin_sweep(None, &mut batch);

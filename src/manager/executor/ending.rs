@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::registering::Unregistered;
 use super::{Executor, exec, fault};
 use crate::guest::{command, handover, report};
 use crate::lxd::{Error, ErrorKind, StateChange, StatusCode};
@@ -14,12 +15,33 @@ const DIAGNOSTICS_LIMIT: Duration = Duration::from_secs(30);
 const LOG_CAP: usize = 512 * 1024;
 
 impl Executor {
+    /// GitHub first, then the guest; where the runner is removed in any case, GitHub is asked at its
+    /// end.
     pub(super) async fn quiesce(&self, record: &Record, force: bool) -> Event {
+        let asked = if force {
+            Ok(Unregistered::NoneKnown)
+        } else {
+            self.unregister_at_github(record).await
+        };
+        let unregistered = match asked {
+            Ok(Unregistered::Busy) => return Event::Quiesced(Quiesced::Busy),
+            Ok(unregistered) => unregistered,
+            Err(error) => return Event::Quiesced(Quiesced::Unreachable(error.to_string())),
+        };
+        let outcome = self.end_listener(record, force).await;
+        Event::Quiesced(match &outcome {
+            // A runner with a job is in GitHub's list.
+            Quiesced::Unreachable(_) if unregistered == Unregistered::Gone => Quiesced::Stopped,
+            Quiesced::Stopped | Quiesced::Busy | Quiesced::Unreachable(_) => outcome,
+        })
+    }
+
+    async fn end_listener(&self, record: &Record, force: bool) -> Quiesced {
         let exec = exec(command::flush(force));
         let name = record.name.to_string();
         let client = &self.place.client;
         let result = client.run(&name, &exec, command::OUTPUT_CAP, self.place.exec_limit).await;
-        Event::Quiesced(match result {
+        match result {
             Ok(output) if output.code == command::FLUSHED => Quiesced::Stopped,
             Ok(output) if output.code == command::BUSY => Quiesced::Busy,
             Ok(output) => Quiesced::Unreachable(format!("its script returned {}", output.code)),
@@ -28,7 +50,7 @@ impl Executor {
                 Quiesced::Stopped
             }
             Err(error) => Quiesced::Unreachable(error.to_string()),
-        })
+        }
     }
 
     /// No job runs in an instance that is gone or stopped. LXD says "not running" of one in error
@@ -147,6 +169,7 @@ impl Executor {
     }
 
     pub(super) async fn remove(&self, record: &Record) -> Event {
+        self.begin_unregistering(record);
         match self.remove_instance(&record.name).await {
             Ok(()) => Event::Removed,
             Err(fault) => Event::RemoveFailed(fault),

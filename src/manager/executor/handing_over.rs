@@ -1,4 +1,4 @@
-//! Pushes the credential into the guest's memory file system.
+//! Gets the credential, and pushes it into the guest's memory file system.
 
 use tokio::time::Instant;
 
@@ -13,8 +13,15 @@ impl Executor {
         record: &Record,
         credential: Option<&Credential>,
     ) -> Event {
-        let Some(credential) = credential else { return Event::CredentialLost };
-        let bytes = match handover::credential(credential, &record.name) {
+        let credential = match (&record.binding, credential) {
+            (Some(binding), _) => match self.register(record, binding).await {
+                Ok(credential) => credential,
+                Err(told) => return told,
+            },
+            (None, Some(credential)) => credential.clone(),
+            (None, None) => return Event::CredentialLost,
+        };
+        let bytes = match handover::credential(&credential, &record.name) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = error.to_string();

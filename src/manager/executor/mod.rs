@@ -4,6 +4,7 @@ mod creating;
 mod ending;
 mod handing_over;
 mod looking;
+mod registering;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Binding, Budget, Job, JobId, JobState, Mismatch, Pool, Record, RunnerId, Spec};
+use super::{
+    Binding, Budget, GitHubPath, Job, JobId, JobState, Mismatch, Pool, Record, RunnerId, Spec,
+};
 use census::Census;
 use serve::Server;
 
@@ -158,15 +160,26 @@ pub fn fits(pool: &Pool, job: &Job) -> bool {
     is_target(pool, job) && lacking(pool, job).is_empty()
 }
 
+/// Whether a job is any of the farm's business: a pool could take it, or it asks for a
+/// self-hosted runner where there are pools. Jobs for GitHub's own runners are not.
+pub fn concerns(pools: &[Arc<Pool>], job: &Job) -> bool {
+    let mut near = pools.iter().filter(|pool| is_target(pool, job)).peekable();
+    let asks = job.labels.iter().any(|label| label.eq_ignore_ascii_case("self-hosted"));
+    (asks && near.peek().is_some()) || near.any(|pool| lacking(pool, job).len() < job.labels.len())
+}
+
+/// Whether runners of an organisation or repository can take jobs of a repository,
+/// `OWNER/REPOSITORY`.
+pub fn covers(path: &GitHubPath, repository: &str) -> bool {
+    let owner = repository.split('/').next().unwrap_or_default();
+    match path {
+        GitHubPath::Org { org, .. } => org.eq_ignore_ascii_case(owner),
+        repo @ GitHubPath::Repo { .. } => repo.to_string().eq_ignore_ascii_case(repository),
+    }
+}
+
 fn is_target(pool: &Pool, job: &Job) -> bool {
-    let owner = job.repository.split('/').next().unwrap_or_default();
-    pool.target.connection == job.connection
-        && match &pool.target.path {
-            super::GitHubPath::Org { org, .. } => org.eq_ignore_ascii_case(owner),
-            repo @ super::GitHubPath::Repo { .. } => {
-                repo.to_string().eq_ignore_ascii_case(&job.repository)
-            }
-        }
+    pool.target.connection == job.connection && covers(&pool.target.path, &job.repository)
 }
 
 fn lacking(pool: &Pool, job: &Job) -> Vec<String> {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use larm::guest::{Credential, RunnerSource};
 use larm::lxd::{Client, ClientOptions};
 use larm::manager::{
-    CreateOrder, JournalQuery, LxdRunnerManager, ManagerOptions, OperationLimits, Rules, Running,
-    start,
+    Accounts, CreateOrder, JournalQuery, LxdRunnerManager, ManagerOptions, OperationLimits, Rules,
+    Running, start,
 };
 use larm::model::{
     Deadlines, InstanceName, InstanceType, JournalEntry, JournalKind, NamePrefix, Phase, Record,
@@ -104,6 +104,7 @@ impl Stage {
             },
             client: client.clone(),
             runner,
+            accounts: Accounts::none(),
             state_dir: state.path().to_owned(),
             journal: larm::store::JOURNAL_BOUND,
             parallel: 4,

@@ -1,0 +1,130 @@
+//! Reads the configuration again and takes what can be taken while running.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::accounts;
+use crate::clock;
+use crate::config::Settings;
+use crate::farm::{Farm, FarmSettings, HostLimits, PollSettings};
+use crate::http::types::farm::Reloaded;
+use crate::manager::{Accounts, LxdRunnerManager};
+use crate::model::Pool;
+
+/// Who is told of other settings.
+pub(super) struct Listeners {
+    pub(super) farm: Farm,
+    pub(super) manager: LxdRunnerManager,
+    pub(super) accounts: watch::Sender<Arc<Accounts>>,
+}
+
+impl Listeners {
+    /// Takes new settings; returns what has changed.
+    pub(super) async fn take(&self, before: &Settings, now: &Settings) -> Reloaded {
+        let reloaded = changes(before, now, clock::now());
+        self.accounts.send_replace(accounts::all(now));
+        let settings = farm_settings(now);
+        if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
+            tracing::warn!(%error, "the pools' deadlines were not taken");
+        }
+        self.farm.set(settings).await;
+        let Reloaded { added, changed, removed, need_restart, .. } = &reloaded;
+        tracing::info!(
+            ?added,
+            ?changed,
+            ?removed,
+            ?need_restart,
+            "the configuration was read again"
+        );
+        reloaded
+    }
+}
+
+/// What the farm is to know of the configuration.
+pub(super) fn farm_settings(settings: &Settings) -> FarmSettings {
+    let host = &settings.host;
+    let polls = settings.connections.iter().map(|one| {
+        let polls = PollSettings { every: one.poll, repositories: one.repositories.clone() };
+        (one.name.clone(), polls)
+    });
+    FarmSettings {
+        pools: pools(settings),
+        host: HostLimits {
+            memory_reserve: host.memory_reserve,
+            disk_reserve: host.disk_reserve,
+            cpu_overcommit: u64::from(host.cpu_overcommit),
+            creations_per_minute: usize::try_from(host.creations_per_minute).unwrap_or(usize::MAX),
+            max_runners: settings.limits.max_runners,
+        },
+        polls: polls.collect(),
+        webhook_url: settings.webhook.as_ref().and_then(|webhook| webhook.url.clone()),
+    }
+}
+
+pub(super) fn pools(settings: &Settings) -> Vec<Arc<Pool>> {
+    settings.pools.iter().cloned().map(Arc::new).collect()
+}
+
+fn changes(before: &Settings, now: &Settings, at: Timestamp) -> Reloaded {
+    let find = |settings: &Settings, name: &str| {
+        settings.pools.iter().find(|pool| pool.name == name).cloned()
+    };
+    let names = |settings: &Settings| -> Vec<String> {
+        settings.pools.iter().map(|pool| pool.name.clone()).collect()
+    };
+    let (old, new) = (names(before), names(now));
+    let is_changed = |name: &&String| find(before, name) != find(now, name);
+    Reloaded {
+        at: Some(at),
+        added: new.iter().filter(|name| !old.contains(name)).cloned().collect(),
+        changed: new.iter().filter(|name| old.contains(name)).filter(is_changed).cloned().collect(),
+        removed: old.iter().filter(|name| !new.contains(name)).cloned().collect(),
+        need_restart: need_restart(before, now),
+    }
+}
+
+/// Keys that are looked at only when the daemon starts.
+fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
+    let webhook = |settings: &Settings| {
+        settings.webhook.as_ref().map(|one| (one.listen, one.path.clone(), one.secret_file.clone()))
+    };
+    [
+        ("name_prefix", before.name_prefix != now.name_prefix),
+        ("state_dir", before.state_dir != now.state_dir),
+        ("control_socket", before.control_socket != now.control_socket),
+        ("control_group", before.control_group != now.control_group),
+        ("lxd.socket", before.lxd.socket != now.lxd.socket),
+        ("lxd.project", before.lxd.project != now.lxd.project),
+        ("lxd.timeout", before.lxd.timeout != now.lxd.timeout),
+        ("deadlines", before.deadlines != now.deadlines),
+        ("limits.parallel", before.limits.parallel != now.limits.parallel),
+        ("limits.sweep", before.limits.sweep != now.limits.sweep),
+        ("limits.journal", before.limits.journal != now.limits.journal),
+        ("webhook", webhook(before) != webhook(now)),
+    ]
+    .into_iter()
+    .filter(|(_, changed)| *changed)
+    .map(|(key, _)| key.to_owned())
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reload_changes_is_told() {
+        let before = Settings::default();
+        let mut now = before.clone();
+        assert_eq!(
+            changes(&before, &now, Timestamp::UNIX_EPOCH).need_restart,
+            Vec::<String>::new()
+        );
+        now.state_dir = "/elsewhere".into();
+        now.limits.journal += 1;
+        let told = changes(&before, &now, Timestamp::UNIX_EPOCH);
+        assert_eq!(told.need_restart, ["state_dir", "limits.journal"]);
+    }
+}
