@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::scope::Scope;
+
 /// A job's number.
 pub type JobId = u64;
 
@@ -25,12 +27,20 @@ pub struct JobSpec {
     pub repository: String,
     /// `GITHUB_EVENT_NAME`.
     pub event: String,
+    /// The run that it belongs to; without one it is a run of its own.
+    pub run: Option<u64>,
+    /// Which attempt of the run it is.
+    pub attempt: u32,
+    /// Whether it waits for somebody's approval before it is queued.
+    pub waits_for_approval: bool,
 }
 
 /// How far a job has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
+    /// It waits for somebody's approval.
+    Waiting,
     /// It waits for a runner.
     Queued,
     /// It was given to a runner that has not started it yet.
@@ -41,6 +51,8 @@ pub enum JobState {
     Succeeded,
     /// It ended badly.
     Failed,
+    /// It was cancelled.
+    Cancelled,
 }
 
 /// What became of a job.
@@ -50,10 +62,22 @@ pub struct JobRecord {
     pub id: JobId,
     /// Its name.
     pub name: String,
+    /// `owner/name` of its repository.
+    pub repository: String,
+    /// The run that it belongs to.
+    pub run: u64,
+    /// Which attempt of the run it is.
+    pub attempt: u32,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// What it asks for.
+    pub labels: Vec<String>,
     /// How far it has come.
     pub state: JobState,
     /// The runner that it was given to last.
     pub runner: Option<String>,
+    /// That runner's number and its group.
+    pub runner_place: Option<(u64, u64)>,
     /// When it was queued.
     pub queued: Timestamp,
     /// When it was started first.
@@ -69,10 +93,16 @@ pub struct JobRecord {
 pub struct RunnerRecord {
     /// Its number.
     pub id: u64,
-    /// Its name.
+    /// Its name; no other at the same place has it.
     pub name: String,
+    /// Where it belongs.
+    pub scope: Scope,
+    /// The number of its group.
+    pub group: u64,
     /// Its labels.
     pub labels: Vec<String>,
+    /// The version of its application, once it has connected.
+    pub version: Option<String>,
     /// Whether its listener has connected.
     pub online: bool,
     /// Whether it has a job.
@@ -114,20 +144,6 @@ pub enum EventKind {
     RunnerRemoved,
 }
 
-/// How the server misbehaves.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Faults {
-    /// Runners' registrations and sessions are refused.
-    pub refuse_registration: bool,
-    /// Every answer waits for so long first.
-    pub delay: Duration,
-    /// So many of the next requests are answered with status 500.
-    pub failures: u32,
-    /// So many of the next jobs are given to a runner whose connection then breaks before it is
-    /// told.
-    pub drop_assignments: u32,
-}
-
 impl JobSpec {
     /// A job that takes `duration`, for runners with `labels`.
     pub fn new(name: &str, labels: &[&str], duration: Duration) -> Self {
@@ -139,6 +155,9 @@ impl JobSpec {
             workflow: "smoke".to_owned(),
             repository: "larm/smoke".to_owned(),
             event: "workflow_dispatch".to_owned(),
+            run: None,
+            attempt: 1,
+            waits_for_approval: false,
         }
     }
 }
@@ -146,6 +165,6 @@ impl JobSpec {
 impl JobState {
     /// Whether it has ended.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 }

@@ -9,16 +9,20 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::application::Application;
+use super::hooks::Outgoing;
 use super::jit::{self, Identity};
-use super::record::{Event, Faults, JobId, JobRecord, JobSpec, RunnerRecord};
-use super::state::{Refused, State};
-use super::{rest, service};
+use super::record::{Event, JobId, JobRecord, JobSpec, RunnerRecord};
+use super::scope::Scope;
+use super::state::{NewRunner, Refused, State};
+use super::{rest, sender, service};
 use crate::clock;
 use crate::guest::RunnerSource;
 
@@ -58,9 +62,11 @@ impl StandIn {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Serves on `listener` until [`Self::stop`].
+    /// Serves on `listener` and sends webhooks until [`Self::stop`].
     pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
         let stop = self.inner.stop.clone();
+        let sender = TaskTracker::new();
+        sender.spawn(sender::run(self.clone()));
         let server = axum::serve(listener, self.router());
         server.with_graceful_shutdown(stop.cancelled_owned()).await
     }
@@ -85,20 +91,23 @@ impl StandIn {
         self.lock().runners()
     }
 
-    /// Registers a runner and returns its encoded just-in-time configuration.
+    /// Registers a runner that takes jobs of any repository and returns its encoded just-in-time
+    /// configuration.
     pub fn jit_config(&self, name: &str, labels: &[&str]) -> Result<SecretString, Refused> {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        self.register(name, labels, false).map(|identity| jit::encode(&identity))
+        let (name, scope) = (name.to_owned(), Scope::Anywhere);
+        let new = NewRunner { name, labels, scope, group: 1, replace: false };
+        self.register(new).map(|identity| jit::encode(&identity))
     }
 
     /// A token to register runners with; the URL to register at is [`Self::url`] and a path.
     pub fn registration_token(&self) -> SecretString {
-        self.change(State::new_token)
+        self.change(|state| state.new_token(Scope::Anywhere))
     }
 
     /// A token to remove a runner's registration with.
     pub fn remove_token(&self) -> SecretString {
-        self.change(State::new_token)
+        self.change(|state| state.new_token(Scope::Anywhere))
     }
 
     /// Removes a runner's registration; refused while it runs a job.
@@ -121,11 +130,6 @@ impl StandIn {
         }
     }
 
-    /// Makes the server misbehave from here on.
-    pub fn set_faults(&self, faults: Faults) {
-        self.change(|state| state.faults = faults);
-    }
-
     /// Where guests reach it, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.inner.url
@@ -144,16 +148,32 @@ impl StandIn {
         }
     }
 
-    pub(super) fn register(
-        &self,
-        name: &str,
-        labels: Vec<String>,
-        replace: bool,
-    ) -> Result<Identity, Refused> {
-        let (id, token) =
-            self.change(|state| state.register(name, labels, replace, clock::now()))?;
+    pub(super) fn register(&self, new: NewRunner) -> Result<Identity, Refused> {
+        let name = new.name.clone();
+        let (id, token) = self.change(|state| state.register(new, clock::now()))?;
         let service = format!("{}{}", self.inner.url, service::PREFIX);
-        Ok(Identity { id, name: name.to_owned(), service, token })
+        Ok(Identity { id, name, service, token })
+    }
+
+    /// The runners as lists show them.
+    pub(super) fn listed_runners(&self) -> Vec<RunnerRecord> {
+        self.lock().listed_runners(clock::now())
+    }
+
+    /// The jobs as lists show them.
+    pub(super) fn listed_jobs(&self) -> Vec<JobRecord> {
+        self.lock().listed_jobs(clock::now())
+    }
+
+    /// The time of this server's clock, which may be wrong.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = clock::now();
+        now.saturating_add(self.lock().skew).unwrap_or(now)
+    }
+
+    /// The webhooks that are to be sent.
+    pub(super) fn take_outbox(&self) -> Vec<Outgoing> {
+        std::mem::take(&mut self.lock().hooks.outbox)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -163,12 +183,13 @@ impl StandIn {
 
     /// Changes the state, publishes what happened, and wakes whoever waits.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let (result, events) = {
+        let (result, events, is_to_send) = {
             let mut state = self.lock();
             let result = change(&mut state);
-            (result, std::mem::take(&mut state.events))
+            let events = std::mem::take(&mut state.events);
+            (result, events, !state.hooks.outbox.is_empty())
         };
-        if !events.is_empty() {
+        if is_to_send || !events.is_empty() {
             self.inner.changed.send_modify(|count| *count += 1);
         }
         for event in events {
@@ -187,7 +208,7 @@ impl StandIn {
     }
 
     fn router(&self) -> Router {
-        rest::routes()
+        rest::routes(self)
             .merge(service::routes())
             .route(APPLICATION_PATH, routing::get(application))
             .layer(middleware::from_fn_with_state(self.clone(), misbehave))
@@ -204,8 +225,14 @@ async fn misbehave(Extract(stand_in): Extract<StandIn>, request: Request, next: 
     if delay > Duration::ZERO {
         tokio::time::sleep(delay).await;
     }
-    if fails {
+    if fails || draws_error(&stand_in, request.uri().path()) {
         return (StatusCode::INTERNAL_SERVER_ERROR, "ordered failure\n").into_response();
     }
     next.run(request).await
+}
+
+/// Whether a request of a runner fails as those of the REST API do, where that is ordered.
+fn draws_error(stand_in: &StandIn, path: &str) -> bool {
+    let mut state = stand_in.lock();
+    path.starts_with(service::PREFIX) && state.faults().errors_for_runners && state.draws_error()
 }

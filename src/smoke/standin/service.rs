@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `POST registrations?name=&labels=` with a registration token | `runner B64`, `credentials B64` |
 //! | `POST removal` with a remove token, `?name=` | 200, 404 |
-//! | `POST session` | 200, 403 |
-//! | `GET message` | 200 with a job, 204 after 50 s without one, 404 if the runner is not registered |
+//! | `POST session?version=` | 200, 403 |
+//! | `GET message` | 200 with a job, 204 after 50 s without one, 404 if the runner is not registered, 410 if its version is past its date |
 //! | `POST jobs/ID/started?attempt=`, `POST jobs/ID/finished?result=` | 200 |
 
 use std::time::Duration;
@@ -21,8 +21,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::StandIn;
 use super::jit;
-use super::record::JobId;
-use super::state::Refused;
+use super::record::{JobId, RunnerRecord};
+use super::scope::Scope;
+use super::state::{NewRunner, Refused};
 use crate::clock;
 
 /// Where the service is, below the stand-in's URL.
@@ -59,6 +60,11 @@ struct Removal {
 }
 
 #[derive(Deserialize)]
+struct Session {
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct Attempt {
     attempt: String,
 }
@@ -73,14 +79,15 @@ async fn register(
     headers: HeaderMap,
     Query(wanted): Query<Registration>,
 ) -> Response {
-    if !bearer(&headers).is_some_and(|token| stand_in.lock().knows_token(token)) {
+    let Some(scope) = token_scope(&stand_in, &headers) else {
         return StatusCode::UNAUTHORIZED.into_response();
-    }
+    };
     // What `config.sh` adds by itself.
     let own = ["self-hosted", "linux"].into_iter();
     let labels = own.chain(wanted.labels.split(',').filter(|label| !label.is_empty()));
     let labels = labels.map(str::to_owned).collect();
-    match stand_in.register(&wanted.name, labels, true) {
+    let new = NewRunner { name: wanted.name, labels, scope, group: 1, replace: true };
+    match stand_in.register(new) {
         Ok(identity) => jit::lines(&identity).into_response(),
         Err(refused) => refusal(refused),
     }
@@ -91,19 +98,25 @@ async fn remove(
     headers: HeaderMap,
     Query(removal): Query<Removal>,
 ) -> Response {
-    if !bearer(&headers).is_some_and(|token| stand_in.lock().knows_token(token)) {
+    let Some(scope) = token_scope(&stand_in, &headers) else {
         return StatusCode::UNAUTHORIZED.into_response();
-    }
+    };
     let runners = stand_in.runners();
-    let found = runners.iter().find(|runner| runner.name == removal.name);
+    let is_meant = |one: &&RunnerRecord| {
+        one.name == removal.name && (scope == Scope::Anywhere || one.scope.is(&scope))
+    };
+    let found = runners.iter().find(is_meant);
     done(found.ok_or(Refused::NotFound).and_then(|runner| stand_in.remove_runner(runner.id)))
 }
 
-async fn open_session(State(stand_in): State<StandIn>, headers: HeaderMap) -> Response {
-    done(
-        runner(&stand_in, &headers)
-            .and_then(|id| stand_in.change(|state| state.open_session(id, clock::now()))),
-    )
+async fn open_session(
+    State(stand_in): State<StandIn>,
+    headers: HeaderMap,
+    Query(session): Query<Session>,
+) -> Response {
+    done(runner(&stand_in, &headers).and_then(|id| {
+        stand_in.change(|state| state.open_session(id, session.version, clock::now()))
+    }))
 }
 
 async fn next_job(State(stand_in): State<StandIn>, headers: HeaderMap) -> Response {
@@ -115,6 +128,7 @@ async fn next_job(State(stand_in): State<StandIn>, headers: HeaderMap) -> Respon
         match taken {
             Ok(Some(job)) => return job_answer(&stand_in, job),
             Ok(None) => {}
+            Err(Refused::NotFound) if is_ghost(&stand_in, &headers) => {}
             Err(refused) => return refusal(refused),
         }
         let look = end.min(Instant::now() + LOOK);
@@ -168,6 +182,14 @@ fn runner(stand_in: &StandIn, headers: &HeaderMap) -> Result<u64, Refused> {
     stand_in.lock().runner_by_token(bearer(headers).ok_or(Refused::NotFound)?)
 }
 
+fn token_scope(stand_in: &StandIn, headers: &HeaderMap) -> Option<Scope> {
+    stand_in.lock().token_scope(bearer(headers)?)
+}
+
+fn is_ghost(stand_in: &StandIn, headers: &HeaderMap) -> bool {
+    bearer(headers).is_some_and(|token| stand_in.lock().is_ghost(token))
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
@@ -182,6 +204,7 @@ fn refusal(refused: Refused) -> Response {
         Refused::Registration => StatusCode::FORBIDDEN,
         Refused::NotFound => StatusCode::NOT_FOUND,
         Refused::Busy => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Deprecated => StatusCode::GONE,
     };
     (status, format!("{refused}\n")).into_response()
 }

@@ -1,6 +1,9 @@
 //! The rules of jobs and runners.
 
+use std::time::Duration;
+
 use super::*;
+use crate::smoke::standin::JobState;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -11,8 +14,17 @@ fn job(labels: &[&str]) -> JobSpec {
 }
 
 fn runner(state: &mut State, name: &str, labels: &[&str]) -> u64 {
-    let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-    state.register(name, labels, false, at(0)).unwrap().0
+    state.register(new(name, labels), at(0)).unwrap().0
+}
+
+fn new(name: &str, labels: &[&str]) -> NewRunner {
+    NewRunner {
+        name: name.to_owned(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        scope: Scope::Anywhere,
+        group: 1,
+        replace: false,
+    }
 }
 
 #[test]
@@ -66,10 +78,10 @@ fn two_workers_are_two_runs() {
 fn names_are_taken_once_unless_replaced() {
     let mut state = State::default();
     runner(&mut state, "a", &[]);
-    assert_eq!(state.register("a", vec![], false, at(0)).unwrap_err(), Refused::NameTaken);
-    assert!(state.register("a", vec![], true, at(0)).is_ok());
+    assert_eq!(state.register(new("a", &[]), at(0)).unwrap_err(), Refused::NameTaken);
+    assert!(state.register(NewRunner { replace: true, ..new("a", &[]) }, at(0)).is_ok());
     state.faults.refuse_registration = true;
-    assert_eq!(state.register("b", vec![], false, at(0)).unwrap_err(), Refused::Registration);
+    assert_eq!(state.register(new("b", &[]), at(0)).unwrap_err(), Refused::Registration);
 }
 
 #[test]
