@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use larm::smoke::standin::{DEFAULT_VERSION, Versions};
+use larm::smoke::standin::{DEFAULT_VERSION, Faults, Versions};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -70,4 +70,26 @@ async fn dates_of_versions_are_told() {
     );
     assert_eq!(hub.status(&format!("{path}/2.100.0")).await, 404);
     assert!(linux(&hub).await.filename.contains(DEFAULT_VERSION));
+}
+
+#[tokio::test]
+async fn a_download_that_breaks_can_be_taken_up_again() {
+    let hub = Hub::open().await;
+    hub.github.set_versions(Versions { padding: 50_000, ..Versions::default() });
+    hub.github.set_faults(Faults { break_downloads: 1, ..Faults::default() });
+    let offered = linux(&hub).await;
+    let mut first = hub.client.get(&offered.download_url).send().await.unwrap();
+    let mut got = Vec::new();
+    let error = loop {
+        match first.chunk().await {
+            Ok(Some(chunk)) => got.extend(chunk),
+            Ok(None) => panic!("the download did not break"),
+            Err(error) => break error,
+        }
+    };
+    let from = format!("bytes={}-", got.len());
+    let rest = hub.client.get(&offered.download_url).header("range", from).send().await.unwrap();
+    assert_eq!(rest.status(), 206, "{error}");
+    got.extend(rest.bytes().await.unwrap());
+    assert_eq!(format!("{:x}", Sha256::digest(&got)), offered.sha256_checksum);
 }

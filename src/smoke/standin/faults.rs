@@ -14,6 +14,8 @@ pub struct Faults {
     /// So many of the next jobs are given to a runner whose connection then breaks before it is
     /// told.
     pub drop_assignments: u32,
+    /// So many of the next downloads of the runner application break in the middle.
+    pub break_downloads: u32,
     /// What chance is drawn from: the same seed and the same requests give the same faults.
     pub seed: u64,
     /// So many in a thousand REST requests get status 500 and have no effect.

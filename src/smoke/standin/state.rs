@@ -113,6 +113,13 @@ impl State {
         drops
     }
 
+    /// Takes one of the broken downloads that were ordered.
+    pub(super) fn breaks_download(&mut self) -> bool {
+        let breaks = self.faults.break_downloads > 0;
+        self.faults.break_downloads = self.faults.break_downloads.saturating_sub(1);
+        breaks
+    }
+
     /// Draws whether a request has no effect and gets 500.
     pub(super) fn draws_error(&mut self) -> bool {
         self.chance.happens(self.faults.errors)

@@ -5,11 +5,16 @@
 //! * `GET .../actions/runners/deprecations/VERSION`: 200, 404 for a version that is unknown
 //! * `GET /runner-downloads/FILE`: the archive, whole or from a place on (`Range`)
 
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::answers::{not_found, problem};
@@ -18,6 +23,9 @@ use crate::smoke::standin::application::Application;
 use crate::smoke::standin::{StandIn, Versions};
 
 const PLACE: &str = "/runner-downloads";
+
+/// Enough for the server to write what it has.
+const FLUSHED: Duration = Duration::from_millis(100);
 
 /// Systems and architectures, in GitHub's words, and how an archive of each ends.
 const KINDS: [(&str, &str, &str); 5] = [
@@ -82,6 +90,9 @@ async fn archive(
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "the archive cannot be made");
     };
     let whole = application.archive();
+    if stand_in.lock().breaks_download() {
+        return broken(&whole);
+    }
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let Some(from) = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')) else {
         return ([(header::ACCEPT_RANGES, "bytes")], whole).into_response();
@@ -93,6 +104,18 @@ async fn archive(
     }
     let headers = [(header::CONTENT_RANGE, format!("bytes */{}", whole.len()))];
     (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response()
+}
+
+/// The first half of an archive, and then a connection that breaks.
+fn broken(whole: &Bytes) -> Response {
+    let half = stream::iter([Ok(whole.slice(..whole.len() / 2))]);
+    // What was written before must be on its way, or the error takes it along.
+    let end = stream::once(async {
+        tokio::time::sleep(FLUSHED).await;
+        Err(io::Error::other("ordered: the download breaks"))
+    });
+    let body = Body::from_stream(half.chain(end));
+    ([(header::CONTENT_LENGTH, whole.len().to_string())], body).into_response()
 }
 
 /// The version that an archive's name ends with, if it is a known one.

@@ -92,3 +92,42 @@ fn a_job_is_told_in_lines() {
     assert!(message.starts_with("id 1\nseconds 1.500\nname YnVpbGQ=\n"), "{message}");
     assert!(message.ends_with("step dHJ1ZQo=\n"), "{message}");
 }
+
+#[test]
+fn a_job_goes_to_runners_of_its_repository_or_its_owner_only() {
+    let mut state = State::default();
+    let spec = JobSpec { repository: "Acme/site".to_owned(), ..job(&[]) };
+    let id = state.queue_job(spec, at(0));
+    let mut at_place = |name: &str, scope: Scope| {
+        state.register(NewRunner { scope, ..new(name, &[]) }, at(0)).unwrap().0
+    };
+    let other = at_place("a", Scope::Organization("other".to_owned()));
+    let sibling = at_place("b", Scope::Repository("acme/b".to_owned()));
+    let same = at_place("c", Scope::Repository("acme/SITE".to_owned()));
+    let owner = at_place("d", Scope::Organization("acme".to_owned()));
+    assert_eq!(state.next_job(other, at(1)), Ok(None));
+    assert_eq!(state.next_job(sibling, at(1)), Ok(None));
+    assert_eq!(state.next_job(same, at(1)), Ok(Some(id)));
+    state.remove_runner(same, at(2)).unwrap();
+    assert_eq!(state.next_job(owner, at(2)), Ok(Some(id)));
+}
+
+#[test]
+fn lists_show_how_things_were_so_long_ago() {
+    let mut state = State::default();
+    let before = runner(&mut state, "before", &[]);
+    state.set_faults(Faults { list_lag: Duration::from_secs(5), ..Faults::default() });
+    state.register(new("first", &[]), at(10)).unwrap();
+    state.remove_runner(before, at(12)).unwrap();
+    for (second, listed) in [
+        (10, vec!["before"]),
+        (14, vec!["before"]),
+        (15, vec!["before", "first"]),
+        (16, vec!["before", "first"]),
+        (17, vec!["first"]),
+    ] {
+        let shown = state.listed_runners(at(second));
+        let names: Vec<&str> = shown.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, listed, "at {second}");
+    }
+}
