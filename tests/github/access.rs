@@ -39,6 +39,20 @@ fn app() -> App {
     }
 }
 
+/// The App at another organisation.
+pub(crate) fn app_at(account: &str) -> App {
+    let mut app = app();
+    for one in &mut app.installations {
+        account.clone_into(&mut one.account);
+    }
+    app
+}
+
+/// A good token of the App itself.
+pub(crate) fn app_token() -> String {
+    jwt(&json!(12), -60, 500)
+}
+
 /// A JSON web token with a signature that nobody looks at, from and to so many seconds from now.
 fn jwt(issuer: &Value, from: i64, to: i64) -> String {
     let now = clock::now().as_second();

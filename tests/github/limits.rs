@@ -62,6 +62,7 @@ async fn a_secondary_limit_holds_as_ordered() {
             let answer = hub.get(RUNNERS).await;
             let expected = if retry_after.is_some() { "7" } else { "" };
             assert_eq!(header(&answer, "retry-after"), expected);
+            assert_eq!(header(&answer, "x-ratelimit-limit"), "5000");
             let (got, text) = message(answer).await;
             assert_eq!((got, text.contains("secondary rate limit")), (status, true));
         }

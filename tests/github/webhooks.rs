@@ -136,7 +136,9 @@ async fn deliveries_are_listed_by_cursor_and_sent_again() {
 
 #[tokio::test]
 async fn the_hook_of_an_app_hears_of_all() {
-    let (hub, receiver) = (Hub::open().await, Receiver::open().await);
+    let (mut hub, receiver) = (Hub::open().await, Receiver::open().await);
+    hub.github.add_app(crate::access::app_at("one"));
+    hub.with_token(&crate::access::app_token());
     hub.github.add_hook(hook(&receiver, Scope::Anywhere));
     hub.github.queue_job(job("one/site", &[]));
     hub.github.queue_job(job("two/site", &[]));
@@ -144,8 +146,11 @@ async fn the_hook_of_an_app_hears_of_all() {
         receiver.received(2).await[0].header("x-github-hook-installation-target-type"),
         "integration"
     );
+    let seen = receiver.received(2).await;
+    assert_eq!(seen[0].body["installation"]["id"], 34);
+    assert!(seen[1].body.get("installation").is_none());
     let listed: Vec<Value> = hub.read("/app/hook/deliveries").await;
-    assert_eq!(listed.len(), 2);
+    assert_eq!((listed.len(), &listed[1]["installation_id"]), (2, &json!(34)));
     assert_eq!(hub.post("/app/hook/deliveries/1/attempts", json!({})).await.status(), 202);
     receiver.received(3).await;
 }

@@ -35,7 +35,7 @@ pub(super) async fn pass(
     let costs = request.uri().path() != "/rate_limit";
     let (caller, name) = match admit(&stand_in, &request, now, costs) {
         Ok(admitted) => admitted,
-        Err(answer) => return dated(*answer, now),
+        Err(answer) => return dated(counted_elsewhere(&stand_in, *answer), now),
     };
     request.extensions_mut().insert(caller.clone());
     request.extensions_mut().insert(Counted(name.clone()));
@@ -98,6 +98,15 @@ fn admit(
         return Err(Box::new(answer));
     }
     Ok((caller, name))
+}
+
+/// A refusal with the limits of callers that are not known, unless it has its own already.
+fn counted_elsewhere(stand_in: &StandIn, mut answer: Response) -> Response {
+    if !answer.headers().contains_key("x-ratelimit-limit") {
+        let usage = stand_in.lock().limits.usage("unknown", clock::now());
+        put_usage(answer.headers_mut(), usage);
+    }
+    answer
 }
 
 fn refused(denied: &Denied) -> Response {
