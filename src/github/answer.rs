@@ -44,6 +44,8 @@ impl Refusal<'_> {
         }
         let status = self.status.as_u16();
         match status {
+            // What has no body is led on to the new name; the rest is not.
+            300..400 => GitHubErrorKind::Moved,
             401 => GitHubErrorKind::BadCredential { message },
             403 => GitHubErrorKind::MissingPermission { message },
             404 | 410 => GitHubErrorKind::NotFound { message },

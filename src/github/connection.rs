@@ -58,7 +58,7 @@ pub struct ConnectionOptions {
     pub api_url: Option<String>,
     /// Who larm is there.
     pub auth: Auth,
-    /// For each request.
+    /// For each request. What may be repeated is tried up to three times.
     pub timeout: Duration,
 }
 
@@ -170,5 +170,34 @@ impl fmt::Debug for Connection {
             .field("name", &self.shared.name)
             .field("url", &self.shared.address.web)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::model::GitHubPath;
+
+    #[tokio::test]
+    async fn writes_wait_for_each_other_and_reads_for_the_ninth() {
+        let connection = Connection::new(ConnectionOptions {
+            name: "main".to_owned(),
+            url: "https://github.com".to_owned(),
+            api_url: None,
+            auth: Auth::Token("a-token".into()),
+            timeout: Duration::from_secs(1),
+        });
+        let connection = connection.unwrap();
+        let path: GitHubPath = "acme/web".parse().unwrap();
+        for (method, at_once) in [(Method::POST, 1), (Method::GET, 8)] {
+            let call = Call::at("try", &path, method, "");
+            let turn = || connection.permit(&call).now_or_never();
+            let permits: Vec<_> = (0..at_once).map(|_| turn().unwrap().unwrap()).collect();
+            assert!(turn().is_none());
+            drop(permits);
+            assert!(turn().is_some());
+        }
     }
 }

@@ -73,6 +73,9 @@ pub enum GitHubErrorKind {
         /// GitHub's words.
         message: String,
     },
+    /// It has another name now (307, 308), and what was asked for is not led on.
+    #[error("it was renamed or moved")]
+    Moved,
     /// The organisation has no runner group of that name.
     #[error("there is no runner group \"{group}\"")]
     NoGroup {
@@ -214,6 +217,7 @@ impl GitHubError {
             | Kind::NotInstalled
             | Kind::Suspended { .. }
             | Kind::NotFound { .. }
+            | Kind::Moved
             | Kind::NoGroup { .. }
             | Kind::NoJit
             | Kind::RunnersDisabled { .. }
@@ -299,6 +303,7 @@ fn of_kind(kind: &GitHubErrorKind) -> Option<&'static str> {
         Kind::Suspended { .. } => {
             "an owner has to unsuspend the App's installation in the settings, \"GitHub Apps\""
         }
+        Kind::Moved => "give its new name in the configuration",
         Kind::NoGroup { .. } => {
             "make the runner group in the organisation's settings, \"Actions\", \"Runner groups\", \
              or give the name of one that exists; it is `default` where nothing is said"

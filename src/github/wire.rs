@@ -60,7 +60,10 @@ impl Wire {
             .set_read_timeout(Some(limit))
             .set_write_timeout(Some(limit))
             .build()
-            .map_err(|error| format!("no client could be built: {}", deepest(&error)))?;
+            .map_err(|error| {
+                let reason = deepest(&error);
+                format!("no client could be built ({reason}): is `ca-certificates` installed?")
+            })?;
         let host = api.split("//").nth(1).and_then(|rest| rest.split('/').next());
         Ok(Self { crab, host: host.unwrap_or(api).to_owned(), limit })
     }

@@ -57,6 +57,18 @@ async fn a_token_is_fetched_once_and_renewed_before_its_end() {
 }
 
 #[tokio::test]
+async fn many_calls_at_once_fetch_one_token() {
+    let stage = Stage::app(Some(77)).await;
+    stage.mount(TOKENS, token("ghs_one")).await;
+    list_for(&stage, "ghs_one").await;
+    let path = repo();
+    let calls = (0..6).map(|_| stage.connection.runners(&path));
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(stage.count("POST").await, 1);
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once() {
     let stage = Stage::app(Some(77)).await;
     stage.once(TOKENS, token("ghs_one")).await;

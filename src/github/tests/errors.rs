@@ -101,6 +101,29 @@ async fn githubs_words_are_made_harmless() {
     assert!(text.contains("Forbidden") && !text.contains("html"), "{text}");
 }
 
+/// A repository that was renamed: looks are led on, with the credential; the rest is told.
+#[tokio::test]
+async fn a_repository_that_was_renamed_is_told() {
+    let stage = Stage::new().await;
+    let moved = |code, rest: &str| {
+        status(code).insert_header("location", format!("{}{rest}", stage.server.uri()))
+    };
+    let jit = "/actions/runners/generate-jitconfig";
+    let moved_jit = moved(307, &format!("/repositories/1{jit}"));
+    stage.mount(&format!("POST /repos/acme/web{jit}"), moved_jit).await;
+    let error =
+        stage.connection.jit_config(&repo(), "larm-1", &["x".to_owned()]).await.unwrap_err();
+    assert_eq!(error.kind(), &GitHubErrorKind::Moved);
+    assert!(error.hint().unwrap().contains("new name"));
+    let new = "/repositories/1/actions/runners";
+    stage.mount("GET /repos/acme/web/actions/runners", moved(301, new)).await;
+    let list = status(200).set_body_json(super::support::runners(&[]));
+    let shown = wiremock::matchers::header_exists("authorization");
+    let mock = super::support::on(&format!("GET {new}")).and(shown);
+    mock.respond_with(list).mount(&stage.server).await;
+    assert_eq!(stage.connection.runners(&repo()).await, Ok(vec![]));
+}
+
 /// What is not as documented may be a secret in the wrong place.
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_not_shown() {
