@@ -3,7 +3,8 @@
 //!
 //! GitHub refuses a token that is from the future, and one that ends more than ten minutes from
 //! now, by GitHub's clock. Issued two minutes ago and ending in eight, a token holds for a host
-//! whose clock is up to two minutes off in either direction.
+//! whose clock is up to two minutes off in either direction. (octocrab's own are issued one minute
+//! ago and end in nine: for a clock that is a minute fast that is the very edge on both sides.)
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

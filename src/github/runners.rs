@@ -41,7 +41,7 @@ pub enum Deletion {
 
 /// A runner as GitHub writes it.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Wire {
+pub(super) struct RunnerWire {
     id: u64,
     name: String,
     #[serde(default)]
@@ -61,12 +61,12 @@ struct Label {
 #[derive(Serialize, Deserialize)]
 struct Runners {
     total_count: usize,
-    runners: Vec<Wire>,
+    runners: Vec<RunnerWire>,
 }
 
 #[derive(Deserialize)]
 struct Jit {
-    runner: Wire,
+    runner: RunnerWire,
     encoded_jit_config: SecretString,
 }
 
@@ -76,19 +76,19 @@ struct Token {
 }
 
 impl Page for Runners {
-    type Item = Wire;
+    type Item = RunnerWire;
 
     fn total(&self) -> Option<usize> {
         Some(self.total_count)
     }
 
-    fn into_items(self) -> Vec<Wire> {
+    fn into_items(self) -> Vec<RunnerWire> {
         self.runners
     }
 }
 
-impl From<Wire> for GitHubRunner {
-    fn from(wire: Wire) -> Self {
+impl From<RunnerWire> for GitHubRunner {
+    fn from(wire: RunnerWire) -> Self {
         Self {
             id: wire.id,
             name: line(&wire.name, TEXT),
@@ -238,7 +238,7 @@ impl Connection {
         id: u64,
     ) -> Result<Option<GitHubRunner>, GitHubError> {
         let call = Call::at("look at a runner", path, Method::GET, &at(id));
-        match self.ask::<Wire>(&call).await {
+        match self.ask::<RunnerWire>(&call).await {
             Ok(runner) => Ok(Some(runner.into())),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

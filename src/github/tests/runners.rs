@@ -58,6 +58,20 @@ async fn the_number_of_a_runner_group_is_looked_up_once() {
     assert!(error.hint().unwrap().contains("Runner groups"));
 }
 
+/// The group was removed and made anew: its number is looked up again at the next try.
+#[tokio::test]
+async fn a_runner_group_that_has_another_number_now_is_looked_up_again() {
+    let stage = Stage::new().await;
+    stage.answer("GET /orgs/acme/actions/runner-groups", 200, groups()).await;
+    let post = "POST /orgs/acme/actions/runners/generate-jitconfig";
+    stage.once(post, says(404, "Not Found")).await;
+    stage.answer(post, 201, jit(42, "larm-1")).await;
+    let error = stage.connection.jit_config(&org(), "larm-1", &labels()).await.unwrap_err();
+    assert!(matches!(error.kind(), GitHubErrorKind::NotFound { .. }));
+    stage.connection.jit_config(&org(), "larm-1", &labels()).await.unwrap();
+    assert_eq!(stage.count("GET").await, 2);
+}
+
 /// The POST did its work, its answer was lost: what it left is removed before the next POST.
 #[tokio::test]
 async fn a_request_whose_answer_was_lost_is_not_repeated_blindly() {
