@@ -9,6 +9,7 @@
 //! Runners are not stopped: a daemon that starts again adopts them.
 
 mod accounts;
+mod application;
 mod reload;
 mod signals;
 mod webhook;
@@ -16,6 +17,7 @@ mod webhook;
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -26,7 +28,8 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
-use crate::config::{RunnerSettings, Settings};
+use crate::application::Cached;
+use crate::config::Settings;
 use crate::farm::{self, FarmOptions};
 use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
@@ -41,6 +44,7 @@ pub use accounts::{AccountError, connect};
 pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
+use application::{Origin, Provider};
 use reload::Listeners;
 
 /// How long requests under way may take to end once the daemon is told to stop.
@@ -168,17 +172,28 @@ impl Parts {
         let webhook = webhook::listen(settings).await?;
         let (accounts, received) = watch::channel(accounts::all(settings));
         let client = lxd_client(settings);
-        let (manager, running) = start_manager(settings, client.clone(), received.clone())?;
+        let (given, application) = watch::channel(None);
+        let (manager, running) =
+            start_manager(settings, client.clone(), received.clone(), application)?;
         let (end_requests, end_farm) = (CancellationToken::new(), CancellationToken::new());
         let farm_tasks = TaskTracker::new();
         let options = FarmOptions {
             manager: manager.clone(),
-            accounts: received,
+            accounts: received.clone(),
             client,
             settings: reload::farm_settings(settings),
             stop: end_farm.clone(),
         };
         let farm = farm::start(options, &farm_tasks);
+        let provider = Provider {
+            cache: application::cache(&settings.state_dir),
+            given,
+            accounts: received,
+            farm: farm.clone(),
+            manager: manager.clone(),
+        };
+        let provide = application::provide(application::origin(settings), provider);
+        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(provide));
         let (sender, reloads) = mpsc::channel(1);
         let api = ControlApi {
             manager: manager.clone(),
@@ -284,6 +299,7 @@ fn start_manager(
     settings: &Settings,
     client: lxd::Client,
     accounts: AccountsReceiver,
+    application: watch::Receiver<Option<Arc<Cached>>>,
 ) -> Result<(LxdRunnerManager, Running), DaemonError> {
     Ok(manager::start(ManagerOptions {
         rules: Rules {
@@ -296,8 +312,9 @@ fn start_manager(
             max_runners: settings.limits.max_runners,
         },
         client,
-        runner: runner_source(&settings.runner),
+        runner: runner_source(settings),
         accounts,
+        application,
         state_dir: settings.state_dir.clone(),
         journal: settings.limits.journal,
         parallel: settings.limits.parallel,
@@ -306,10 +323,10 @@ fn start_manager(
     })?)
 }
 
-fn runner_source(settings: &RunnerSettings) -> RunnerSource {
-    match settings.tarball.clone() {
-        Some(tarball) => RunnerSource::Download { url: tarball.url, sha256: tarball.sha256 },
-        None => RunnerSource::Image,
+fn runner_source(settings: &Settings) -> RunnerSource {
+    match application::origin(settings) {
+        Origin::Image => RunnerSource::Image,
+        Origin::Fixed(_) | Origin::GitHub => RunnerSource::Pushed,
     }
 }
 

@@ -6,8 +6,8 @@
 //! Each room uses only rooms to its right (`tests/layers.rs` checks it):
 //!
 //! ```text
-//! main -> cli -> smoke -> daemon -> http -> farm -> manager -> { store, lxd, guest, github } -> model
-//!                             \-> config                        clock: used by all but model
+//! main -> cli -> smoke -> daemon -> http -> farm -> manager -> { store, lxd, guest, github, application } -> model
+//!                             \-> config                                clock: used by all but model
 //! ```
 //!
 //! | room | duty |
@@ -17,6 +17,7 @@
 //! | [`github`] | the GitHub REST API: credentials, runners, jobs, webhooks, the budget of requests |
 //! | [`guest`] | what is put into an instance, and how to read what comes back from it |
 //! | [`store`] | records and journal on disk |
+//! | [`application`] | the runner application on the host: which version, fetched once, kept |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
 //! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
 //! | [`http`] | the control API on a unix socket, and GitHub's webhooks |
@@ -34,6 +35,7 @@
 //! * A secret is never in a record, a log line, an argument vector, user-data or an error text.
 //! * Whatever a guest says is hostile: capped, parsed totally, and never able to stop the loop.
 
+pub mod application;
 pub mod cli;
 pub mod clock;
 pub mod config;

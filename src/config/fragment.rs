@@ -8,7 +8,7 @@ use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::host::HostFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
-use super::settings::Tarball;
+use super::settings::{ApplicationOrigin, Tarball};
 use super::size::Size;
 use super::value::{
     AbsolutePath, GroupName, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, WebUrl,
@@ -57,6 +57,7 @@ pub(super) struct RunnerFragment {
     pub(super) memory: Option<Size>,
     pub(super) disk: Option<Size>,
     pub(super) tarball: Option<Tarball>,
+    pub(super) application: Option<ApplicationOrigin>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +73,7 @@ struct RunnerTable {
     disk: Option<Size>,
     url: Option<WebUrl>,
     sha256: Option<Sha256>,
+    application: Option<ApplicationOrigin>,
 }
 
 /// `[deadlines]`, or a pool's own
@@ -129,7 +131,7 @@ impl LxdFragment {
 
 impl RunnerFragment {
     fn merge(&mut self, later: Self) {
-        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball);
+        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball, application);
     }
 }
 
@@ -170,8 +172,18 @@ impl TryFrom<RunnerTable> for RunnerFragment {
             (Some(_), None) => return Err("`url` is given without `sha256`".to_owned()),
             (None, Some(_)) => return Err("`sha256` is given without `url`".to_owned()),
         };
-        let RunnerTable { instance_type, image, pool, profiles, cpu, memory, disk, .. } = table;
-        Ok(Self { instance_type, image, pool, profiles, cpu, memory, disk, tarball })
+        let RunnerTable {
+            instance_type,
+            image,
+            pool,
+            profiles,
+            cpu,
+            memory,
+            disk,
+            application,
+            ..
+        } = table;
+        Ok(Self { instance_type, image, pool, profiles, cpu, memory, disk, tarball, application })
     }
 }
 

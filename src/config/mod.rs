@@ -43,7 +43,8 @@ pub use load::{DEFAULT_FILE, load};
 pub use place::Fault;
 pub use secret_file::SecretFile;
 pub use settings::{
-    GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings, Settings, Tarball,
+    ApplicationOrigin, GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings,
+    Settings, Tarball,
 };
 pub use shown::Shown;
 pub use webhook::WebhookSettings;

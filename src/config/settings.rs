@@ -68,12 +68,25 @@ pub struct RunnerSettings {
     pub spec: Spec,
     /// The runner application to install; without it the image has it.
     pub tarball: Option<Tarball>,
+    /// Where the application comes from if no tarball is named; decided by whether GitHub can be
+    /// asked without it.
+    pub application: Option<ApplicationOrigin>,
+}
+
+/// Where the runner application comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplicationOrigin {
+    /// The newest that GitHub lists, fetched once by the host.
+    GitHub,
+    /// It is in the image, at `/opt/actions-runner`.
+    Image,
 }
 
 /// The runner application's tarball.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tarball {
-    /// Where guests download it from, http or https.
+    /// Where the host fetches it from, http or https, to give it to guests.
     pub url: String,
     /// Its SHA-256, 64 lower-case hexadecimal digits.
     pub sha256: String,
@@ -212,6 +225,7 @@ impl RunnerSettings {
                 disk: written.disk.map(|size| size.0),
             },
             tarball: written.tarball,
+            application: written.application,
         }
     }
 }

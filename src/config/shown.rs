@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::host::HostSettings;
-use super::settings::{LimitSettings, LxdSettings, RunnerSettings, Settings};
+use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
 use super::webhook::WebhookSettings;
 use crate::model::{DEFAULT_CONNECTION, Deadlines, GitHubPath, InstanceType, Pool, Spec};
@@ -109,9 +109,17 @@ fn of_runner(runner: &RunnerSettings) -> Table {
     let mut keys = Keys::default();
     keys.text("pool", &runner.spec.pool);
     put_shape(&mut keys, &runner.spec);
+    keys.some("application", runner.application.map(application));
     keys.some("url", runner.tarball.as_ref().map(|tarball| tarball.url.clone()));
     keys.some("sha256", runner.tarball.as_ref().map(|tarball| tarball.sha256.clone()));
     keys.0
+}
+
+fn application(origin: ApplicationOrigin) -> &'static str {
+    match origin {
+        ApplicationOrigin::GitHub => "github",
+        ApplicationOrigin::Image => "image",
+    }
 }
 
 fn put_shape(keys: &mut Keys, spec: &Spec) {

@@ -72,7 +72,8 @@ pub fn probe() -> Vec<String> {
 pub fn diagnostics() -> Vec<String> {
     shell(format!(
         "echo '== journal of larm-runner.service'; \
-         timeout 5 journalctl --no-pager --unit larm-runner.service --lines 300 2>&1 | tail -c 24576; \
+         timeout 5 journalctl --no-pager --unit larm-runner.service \
+         --unit larm-application.service --lines 300 2>&1 | tail -c 24576; \
          echo '== cloud-init-output.log'; \
          timeout 2 tail -c 24576 /var/log/cloud-init-output.log 2>&1; \
          find {APPLICATION}/_diag -maxdepth 1 -type f -name '*.log' 2>/dev/null | sort | tail -n 2 \

@@ -19,7 +19,17 @@ pub const RUNNER_SERVICE: &str = "/run/systemd/system/larm-runner.service";
 /// The unit that waits for the credential.
 pub const RUNNER_PATH: &str = "/run/systemd/system/larm-runner.path";
 
-/// Where the runner application is, in the image or once downloaded.
+/// The unit that installs a runner application that was pushed.
+pub const APPLICATION_SERVICE: &str = "/run/systemd/system/larm-application.service";
+
+/// The unit that waits for it.
+pub const APPLICATION_PATH: &str = "/run/systemd/system/larm-application.path";
+
+/// Where the host puts the runner application (on disk, root only). The host makes it, and the guest
+/// removes it once it has what was in it.
+pub const INCOMING: &str = "/var/lib/larm-application";
+
+/// Where the runner application is, in the image or once downloaded or pushed.
 pub const APPLICATION: &str = "/opt/actions-runner";
 
 /// The user that jobs run as.

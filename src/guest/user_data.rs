@@ -29,6 +29,8 @@ pub enum RunnerSource {
         /// Its SHA-256, in hexadecimal.
         sha256: String,
     },
+    /// The host pushes its tar archive, as [`super::application`] tells.
+    Pushed,
 }
 
 /// Why user-data cannot be made.
@@ -56,7 +58,7 @@ pub fn render(data: &UserData) -> Result<String, UserDataError> {
             sudo: "ALL=(ALL) NOPASSWD:ALL",
             lock_passwd: true,
         }],
-        write_files: files(),
+        write_files: files(&data.runner),
         runcmd: [prepare(&data.runner)?, vec![paths::SCRIPT.to_owned(), "wait".to_owned()]],
     };
     let yaml = serde_saphyr::to_string(&config).map_err(UserDataError::Yaml)?;
@@ -66,7 +68,7 @@ pub fn render(data: &UserData) -> Result<String, UserDataError> {
 #[derive(Serialize)]
 struct CloudConfig {
     users: [User; 1],
-    write_files: [File; 6],
+    write_files: Vec<File>,
     runcmd: [Vec<String>; 2],
 }
 
@@ -87,24 +89,35 @@ struct File {
     content: &'static str,
 }
 
-fn files() -> [File; 6] {
+fn files(runner: &RunnerSource) -> Vec<File> {
     let script = |path, content| File { path, permissions: "0755", content };
     let unit = |path, content| File { path, permissions: "0644", content };
-    [
+    let mut files = vec![
         unit(paths::RUNNER_SERVICE, include_str!("files/larm-runner.service")),
         unit(paths::RUNNER_PATH, include_str!("files/larm-runner.path")),
         script(paths::HOOK_JOB_STARTED, include_str!("files/job-started.sh")),
         script(paths::HOOK_JOB_COMPLETED, include_str!("files/job-completed.sh")),
         unit(paths::STATE_SCRIPT, include_str!("files/state.sh")),
-        // Last: a watch waits for this one.
-        script(paths::SCRIPT, include_str!("files/guest.sh")),
-    ]
+    ];
+    if *runner == RunnerSource::Pushed {
+        files.extend([
+            unit(paths::APPLICATION_SERVICE, include_str!("files/larm-application.service")),
+            unit(paths::APPLICATION_PATH, include_str!("files/larm-application.path")),
+        ]);
+    }
+    // Last: a watch waits for this one.
+    files.push(script(paths::SCRIPT, include_str!("files/guest.sh")));
+    files
 }
 
 fn prepare(runner: &RunnerSource) -> Result<Vec<String>, UserDataError> {
     let mut words = vec![paths::SCRIPT.to_owned(), "prepare".to_owned()];
-    if let RunnerSource::Download { url, sha256 } = runner {
-        words.extend([checked_url(url)?, checked_sha256(sha256)?]);
+    match runner {
+        RunnerSource::Image => {}
+        RunnerSource::Download { url, sha256 } => {
+            words.extend([checked_url(url)?, checked_sha256(sha256)?]);
+        }
+        RunnerSource::Pushed => words.push("pushed".to_owned()),
     }
     Ok(words)
 }

@@ -10,14 +10,21 @@
 //! until somebody on the host writes into the fifo (`/proc/PID-OF-FORKFILE/root/PATH`). Our time
 //! limit frees us, not LXD. What a guest that is not trusted has to say is read by an exec.
 
+use std::path::Path;
+use std::time::Duration;
+
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 
 use super::client::{Client, NO_BODY};
 use super::envelope;
 use super::error::Error;
+use super::import::{body, chunks, open};
 use super::route::Route;
 use super::transport::{Call, Reply, full};
+
+/// For a push of some hundred megabytes into a guest on a slow disk.
+const LONG_PUSH: Duration = Duration::from_mins(10);
 
 /// A file as it is in the guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,7 +119,28 @@ impl Client {
         self.push(name, path, FileKind::File, bytes, options).await
     }
 
-    /// Makes a directory.
+    /// Writes a file with the content of `source`, a file of the host, which is streamed and never
+    /// held in memory.
+    ///
+    /// # Errors
+    /// As [`Client::push_file`], and [`Local`](super::ErrorKind::Local) if `source` cannot be read.
+    pub async fn push_file_from(
+        &self,
+        name: &str,
+        path: &str,
+        source: &Path,
+        options: FileOptions,
+    ) -> Result<(), Error> {
+        let what = format!("write {path} in instance {name}");
+        let call = self.call(&what, Method::POST, at(name, path));
+        let subject = call.subject.clone();
+        let headers = headers(FileKind::File, options);
+        let body = body(chunks(open(&subject, source).await?));
+        let reply = self.send(Call { headers, body, limit: LONG_PUSH, ..call }).await?;
+        envelope::sync::<serde_json::Value>(&subject, &reply).map(drop)
+    }
+
+    /// Makes a directory; one that is there already stays.
     pub async fn push_directory(
         &self,
         name: &str,

@@ -29,7 +29,7 @@ const CHUNK: usize = 256 << 10;
 /// Cannot occur in what it separates but by ill will: it is random, and the files are ours.
 const BOUNDARY: &str = "larm-5a0f4c6b9be84d0fa1c3-boundary";
 
-type Chunks = stream::BoxStream<'static, io::Result<Bytes>>;
+pub(super) type Chunks = stream::BoxStream<'static, io::Result<Bytes>>;
 
 impl Client {
     /// Uploads the files of an image; the operation's `metadata` then has its `fingerprint`.
@@ -81,7 +81,7 @@ fn part(name: &str) -> String {
     )
 }
 
-async fn open(subject: &str, path: &Path) -> Result<File, Error> {
+pub(super) async fn open(subject: &str, path: &Path) -> Result<File, Error> {
     File::open(path).await.map_err(|error| {
         let reason = format!("{}: {error}", path.display());
         Error::new(subject, ErrorKind::Local { reason }).with_source(error)
@@ -92,7 +92,7 @@ fn text(text: String) -> Chunks {
     stream::once(std::future::ready(Ok(Bytes::from(text)))).boxed()
 }
 
-fn chunks(file: File) -> Chunks {
+pub(super) fn chunks(file: File) -> Chunks {
     stream::try_unfold(file, |mut file| async move {
         let mut buffer = BytesMut::with_capacity(CHUNK);
         let count = file.read_buf(&mut buffer).await?;
@@ -101,6 +101,6 @@ fn chunks(file: File) -> Chunks {
     .boxed()
 }
 
-fn body(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+pub(super) fn body(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
     UnsyncBoxBody::new(StreamBody::new(chunks.map_ok(Frame::data)))
 }

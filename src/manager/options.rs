@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::AccountsReceiver;
+use crate::application::Cached;
 use crate::guest::RunnerSource;
 use crate::lxd::Client;
 use crate::model::{Deadlines, NamePrefix, Pool, Record, Spec};
@@ -20,6 +23,9 @@ pub struct ManagerOptions {
     pub runner: RunnerSource,
     /// The accounts at GitHub that the farm's runners are registered with.
     pub accounts: AccountsReceiver,
+    /// The archive that is pushed where [`RunnerSource::Pushed`] says so; guests wait as long as
+    /// there is none. Another one is given to those that come after it.
+    pub application: watch::Receiver<Option<Arc<Cached>>>,
     /// Where the store and the logs are kept.
     pub state_dir: PathBuf,
     /// How many entries the journal keeps.
@@ -92,6 +98,7 @@ pub(super) struct Workplace {
     pub(super) prefix: NamePrefix,
     pub(super) accounts: AccountsReceiver,
     pub(super) user_data: Arc<str>,
+    pub(super) application: watch::Receiver<Option<Arc<Cached>>>,
     pub(super) exec_limit: Duration,
     pub(super) limits: OperationLimits,
 }

@@ -16,7 +16,7 @@ use super::options::Workplace;
 use super::watcher::Watches;
 use super::{LxdRunnerManager, ManagerOptions, View, sources};
 use crate::clock;
-use crate::guest::{UserData, user_data};
+use crate::guest::{RunnerSource, UserData, user_data};
 use crate::lxd::EventHub;
 use crate::store::{Opened, Store, StoreError};
 
@@ -67,6 +67,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         prefix: options.rules.prefix.clone(),
         accounts: options.accounts,
         user_data: user_data.into(),
+        application: options.application.clone(),
         exec_limit: options.exec_limit,
         limits: options.limits,
     };
@@ -89,6 +90,8 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         records.into_iter().map(|record| (record.id().clone(), Arc::new(record))).collect();
     let dispatcher = Dispatcher {
         rules: options.rules,
+        pushes_application: options.runner == RunnerSource::Pushed,
+        application: options.application.clone(),
         parallel: options.parallel.max(1),
         records,
         journal_head,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::application::installing;
 use super::{Handover, Phase, Record};
 
 /// Everything larm can decide to do to one runner. All are safe to repeat.
@@ -13,6 +14,9 @@ pub enum Action {
     Create,
     /// Start the instance.
     Start,
+    /// Push the runner application. Others do not wait for it, and it is broken off when it is of
+    /// no use any more ([`super::is_install_over`]).
+    Install,
     /// Push the credential.
     HandOver,
     /// End the listener inside the guest: only if no job runs, or with `force` in any case.
@@ -35,7 +39,7 @@ pub enum Action {
 
 impl Action {
     /// Whether it only looks. Others change something, and a runner has one of them under way at
-    /// most.
+    /// most, not counting [`Action::Install`].
     pub fn is_query(self) -> bool {
         matches!(self, Self::Inspect | Self::Probe)
     }
@@ -54,7 +58,8 @@ pub fn pending(record: &Record, now: Timestamp) -> Option<Action> {
         Phase::Creating if record.made => Some(Action::Start),
         Phase::Creating => Some(Action::Create),
         Phase::Standby => removing(record).or_else(|| handing_over(record)),
-        Phase::Booting | Phase::Listening | Phase::Busy => removing(record),
+        Phase::Booting => removing(record).or_else(|| installing(record)),
+        Phase::Listening | Phase::Busy => removing(record),
         Phase::Deleting if record.collected => Some(Action::Remove),
         Phase::Finished | Phase::Failed | Phase::Deleting => Some(collect(record)),
     }

@@ -17,6 +17,15 @@ pub enum Event {
     Started(SignedDuration),
     /// [`super::Action::Start`] failed.
     StartFailed(Fault),
+    /// [`super::Action::Install`] succeeded.
+    Installed {
+        /// The version that was pushed.
+        version: String,
+        /// How long LXD took.
+        took: SignedDuration,
+    },
+    /// [`super::Action::Install`] failed, or was broken off.
+    InstallFailed(Fault),
     /// LXD told the instance's state.
     Seen(CloudRunnerState),
     /// The guest told how far it has come.

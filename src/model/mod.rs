@@ -16,6 +16,7 @@
 //! twice. No arrow leads back.
 
 mod action;
+mod application;
 mod budget;
 mod deadline;
 mod event;
@@ -37,6 +38,7 @@ mod step;
 mod truth;
 
 pub use action::{Action, is_watched, pending};
+pub use application::{Application, is_install_over};
 pub use budget::{Budget, Cost, committed};
 pub use deadline::Deadlines;
 pub use event::{Event, Fault, Quiesced};

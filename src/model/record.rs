@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, CloudRunnerInstance, CloudRunnerState, Health, InstanceName, InstanceType,
-    ProbeReading, RunnerId, RunnerMetrics, Target,
+    Application, Binding, CloudRunnerInstance, CloudRunnerState, Health, InstanceName,
+    InstanceType, ProbeReading, RunnerId, RunnerMetrics, Target,
 };
 
 /// Where in its life a runner is. Later phases compare greater.
@@ -55,7 +55,7 @@ pub struct Record {
     /// Whether LXD has made its instance.
     #[serde(default)]
     pub made: bool,
-    /// How long LXD has worked on bringing it up: creation, start, the credential's push.
+    /// How long LXD has worked on bringing it up: creation, start, pushes.
     #[serde(default)]
     pub lxd_took: SignedDuration,
     /// Who decides what becomes of it.
@@ -68,12 +68,15 @@ pub struct Record {
     /// knows of.
     #[serde(default)]
     pub registration: Registration,
-    /// The version of its runner application, where that is known.
-    #[serde(default)]
-    pub application_version: Option<String>,
     /// Why it could not be registered, the last time that failed.
     #[serde(default)]
     pub unregistrable: Option<Unregistrable>,
+    /// How its guest comes by the runner application.
+    #[serde(default)]
+    pub application: Application,
+    /// The version of the runner application that it was given, if the host gave it one.
+    #[serde(default)]
+    pub application_version: Option<String>,
     /// What became of its credential.
     pub handover: Handover,
     /// Since when its credential is on its way to the guest.
@@ -302,8 +305,9 @@ impl Record {
             keeper: Keeper::Person,
             binding: None,
             registration: Registration::None,
-            application_version: None,
             unregistrable: None,
+            application: Application::InImage,
+            application_version: None,
             handover: if claimed { Handover::Wanted } else { Handover::None },
             pushing_since: None,
             handed_over_at: None,

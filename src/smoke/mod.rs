@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::daemon::StopSignal;
@@ -300,6 +301,7 @@ fn start_manager(
         client: options.client.clone(),
         runner: github.runner_source(),
         accounts: Accounts::none(),
+        application: watch::channel(None).1,
         state_dir: options.state_dir.clone(),
         journal: crate::store::JOURNAL_BOUND,
         parallel: options.parallel,

@@ -64,7 +64,10 @@ async fn a_farm_without_the_runner_application_is_found() {
     let sum = "0".repeat(64);
     let told = runners(&format!("url = 'https://example.org/r-1.tar.gz'\nsha256 = '{sum}'\n"));
     let (status, detail, _) = &checks(&told, &lxd, &[])["runner application"];
-    assert_eq!((&**status, &**detail), ("ok", "guests download r-1.tar.gz"));
+    assert_eq!(
+        (&**status, &**detail),
+        ("ok", "this host fetches r-1.tar.gz and gives it to guests")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

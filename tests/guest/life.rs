@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use larm::guest::{Credential, command, handover, paths};
+use larm::guest::{Credential, RunnerSource, UserData, command, handover, paths};
 use larm::model::{
     CloudInitStatus, Found, GitHubRunnerConfig, GuestPhase, GuestReport, PostJobStatus,
 };
@@ -97,6 +97,35 @@ async fn a_whole_life_with_a_just_in_time_configuration() {
 
     guest.takes_no_credential(&Credential::Jit(jit)).await;
     assert_eq!(guest.report().await.unwrap(), finished);
+    drop(guest);
+    host.close().await;
+}
+
+/// The host may be done before the guest looks, or begin long after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_life_with_an_application_that_is_pushed() {
+    let Some(host) = Host::find().await else { return };
+    for early in [true, false] {
+        let mut guest = host.boot_with(&UserData { runner: RunnerSource::Pushed }).await;
+        if !early {
+            guest.until(GuestPhase::Preparing).await;
+            guest.shell("sleep 1").await;
+            assert_eq!(guest.report().await.unwrap().phase, GuestPhase::Preparing);
+        }
+        guest.push_application(host.github.application().sha256()).await;
+        guest.until(GuestPhase::Ready).await;
+        let left = format!("ls -d {} /var/lib/larm/actions-runner.tar", paths::INCOMING);
+        assert_eq!(guest.shell(&format!("{left} 2>/dev/null")).await, "");
+        assert_eq!(guest.shell("stat -c %U /opt/actions-runner").await, "runner\n");
+        guest.give_jit().await;
+        guest.until(GuestPhase::Listening).await;
+        assert_eq!(guest.flush(false).await, command::FLUSHED);
+    }
+    let mut guest = host.boot_with(&UserData { runner: RunnerSource::Pushed }).await;
+    guest.push_application(&"0".repeat(64)).await;
+    let failed = guest.until(GuestPhase::Failed).await;
+    assert_eq!(failed.detail.as_deref(), Some("the runner application has a wrong checksum"));
+    assert_eq!(guest.shell("ls -d /opt/actions-runner 2>/dev/null").await, "");
     drop(guest);
     host.close().await;
 }

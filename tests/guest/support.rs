@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larm::guest::{Credential, UserData, command, handover, paths, probe, report, user_data};
+use larm::guest::{
+    Credential, UserData, application, command, handover, paths, probe, report, user_data,
+};
 use larm::lxd::{Client, ClientOptions, Exec, ExecOutput, FileOptions, NewInstance, StateChange};
 use larm::model::{GuestPhase, GuestReport, InstanceName, ProbeReading, RunnerId};
 use larm::smoke::bridge_address;
@@ -141,6 +143,15 @@ impl Guest<'_> {
     pub(crate) async fn probe_at_end(&self) -> ProbeReading {
         self.shell("timeout 60 cloud-init status --wait").await;
         self.probe().await
+    }
+
+    /// Pushes the stand-in's application as the host does, as if this were its checksum.
+    pub(crate) async fn push_application(&self, sha256: &str) {
+        let (name, client) = (self.name(), &self.host.client);
+        let directory = FileOptions { mode: 0o700, ..FileOptions::PRIVATE };
+        client.push_directory(&name, paths::INCOMING, directory).await.unwrap();
+        self.push(application::ARCHIVE, &self.host.github.application().archive()).await;
+        self.push(application::COMPLETE, &application::mark(sha256)).await;
     }
 
     pub(crate) async fn give(&self, credential: &Credential) {

@@ -50,6 +50,7 @@ macro_rules! everywhere {
                 removal::cleanup_says_when_lxd_does_not_answer,
                 removal::cleanup_tells_of_instances_whose_runner_was_gone,
                 many::orders_wait_for_their_turn,
+                pushed::pushes_are_repeated_until_they_arrive,
                 trouble::a_moment_of_error_ends_no_runner,
                 trouble::a_runner_whose_processes_vanish_is_removed_after_a_grace,
             }
@@ -63,6 +64,7 @@ macro_rules! everywhere {
                 removal::cleanup_says_when_lxd_does_not_answer,
                 removal::cleanup_tells_of_instances_whose_runner_was_gone,
                 many::orders_wait_for_their_turn,
+                pushed::pushes_are_repeated_until_they_arrive,
                 trouble::a_moment_of_error_ends_no_runner,
                 trouble::a_runner_whose_processes_vanish_is_removed_after_a_grace,
                 trouble::a_machine_whose_agent_never_comes_meets_its_deadline,
@@ -101,6 +103,9 @@ everywhere! {
     trouble::a_guest_that_does_not_answer_is_unknown_and_kept,
     hostile::hostile_files_harm_nobody_else,
     hostile::a_bell_that_never_stops_ringing_is_heard_seldom,
+    pushed::guests_get_the_application_from_the_host,
+    pushed::a_damaged_application_is_told_and_never_run,
+    pushed::a_wait_for_the_application_holds_up_nothing,
     restart::a_manager_goes_on_from_every_phase,
     restart::a_lost_store_is_rebuilt_from_lxd,
 }

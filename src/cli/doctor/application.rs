@@ -10,7 +10,10 @@ const NAME: &str = "runner application";
 pub(super) fn check(tarball: Option<&Tarball>, in_image: Option<bool>) -> Check {
     let configure = "set `url` and `sha256` in [runner]";
     match (tarball, in_image) {
-        (Some(tarball), _) => Check::ok(NAME, format!("guests download {}", file(&tarball.url))),
+        (Some(tarball), _) => Check::ok(
+            NAME,
+            format!("this host fetches {} and gives it to guests", file(&tarball.url)),
+        ),
         (None, Some(true)) => Check::ok(NAME, format!("in the image, in {APPLICATION}")),
         (None, Some(false)) => Check::fail(
             NAME,
@@ -47,12 +50,15 @@ mod tests {
     }
 
     #[test]
-    fn a_download_is_named_by_its_file() {
+    fn an_archive_is_named_by_its_file() {
         let url =
             "https://example.org/a/actions-runner-linux-x64-2.330.0.tar.gz?token=x".to_owned();
         let tarball = Tarball { url, sha256: "0".repeat(64) };
         let check = check(Some(&tarball), Some(false));
         assert_eq!(check.status, Status::Ok);
-        assert_eq!(check.detail, "guests download actions-runner-linux-x64-2.330.0.tar.gz");
+        assert_eq!(
+            check.detail,
+            "this host fetches actions-runner-linux-x64-2.330.0.tar.gz and gives it to guests"
+        );
     }
 }

@@ -2,7 +2,9 @@
 # The guest's side of larm: prepares the runner application, takes the credential, runs the
 # listener, and tells the host how far it has come.
 #
-#   prepare [URL SHA256]    make the runner application ready, then wait for a credential
+#   prepare [URL SHA256 | pushed]   make the runner application ready, then wait for a credential;
+#                           `pushed`: the host pushes it, and larm-application.service goes on
+#   install                 for larm-application.service: install what the host has pushed
 #   wait                    block until the runner has ended; exit code 1 if it never came to run
 #   watch SEQ               block until the status has a greater seq than SEQ, then report
 #   report                  print the status and the metrics files, as larm's `guest/report.rs` says
@@ -29,6 +31,7 @@ OUTPUT=$RUN/output
 APPLICATION=/opt/actions-runner
 JOB_USER=runner
 HOOKS=/usr/local/lib/larm
+INCOMING=/var/lib/larm-application
 END_OF_OUTPUT='larm: end of output'
 # Lines of ours in the listener's output, and the answer to the second.
 ALL_HEARD='larm: heard so far'
@@ -46,7 +49,19 @@ prepare() {
         fail 'the state directories cannot be written'
     id "$JOB_USER" > /dev/null 2>&1 || fail "there is no user $JOB_USER"
     chown "$JOB_USER:" "$METRICS"
-    [ $# -eq 0 ] || download "$1" "$2"
+    case ${1-} in
+        '') ;;
+        pushed)
+            # The host may have begun already: what it makes is left alone.
+            systemctl start larm-application.path || fail 'larm-application.path does not start'
+            return
+            ;;
+        *) download "$1" "$2" ;;
+    esac
+    installed
+}
+
+installed() {
     [ -x $APPLICATION/bin/Runner.Listener ] || fail "there is no runner application in $APPLICATION"
     [ "$(stat -c %U $APPLICATION)" = "$JOB_USER" ] || chown -R "$JOB_USER:" $APPLICATION ||
         fail "$APPLICATION cannot be given to $JOB_USER"
@@ -63,6 +78,55 @@ download() {
     { mkdir -p $APPLICATION && tar -xf $archive -C $APPLICATION; } ||
         fail 'the runner application could not be unpacked'
     rm -f $archive
+    bring_needs
+}
+
+# Moved away at once: a push that is repeated finds nothing that is in use.
+install() {
+    archive=$STATE/actions-runner.tar
+    tries=0
+    until read_mark; do
+        tries=$((tries + 1))
+        [ $tries -lt 500 ] || break
+        sleep 0.02
+    done
+    mv $INCOMING/archive $archive
+    moved=$?
+    rm -rf $INCOMING
+    { [ $tries -lt 500 ] && [ $moved -eq 0 ]; } || fail 'the runner application did not come whole'
+    # An older one may be in the image.
+    { rm -rf $APPLICATION && mkdir -p $APPLICATION; } || fail "$APPLICATION cannot be emptied"
+    # Both read it from memory, each on a CPU of its own if there are two.
+    tar -xf $archive -C $APPLICATION &
+    unpacking=$!
+    echo "$sha256  $archive" | sha256sum -c --status
+    right=$?
+    wait $unpacking
+    unpacked=$?
+    [ $right -eq 0 ] || {
+        rm -rf $APPLICATION $archive
+        fail 'the runner application has a wrong checksum'
+    }
+    [ $unpacked -eq 0 ] || fail 'the runner application could not be unpacked'
+    rm -f $archive
+    bring_needs
+    installed
+}
+
+# Sets sha256. The host's file API does not write at once, as with the credential.
+read_mark() {
+    sha256='' whole=no
+    [ -f $INCOMING/complete ] && [ ! -L $INCOMING/complete ] || return 1
+    while read -r key value; do
+        case $key in
+            sha256) sha256=$value ;;
+            end) whole=yes ;;
+        esac
+    done < $INCOMING/complete
+    [ $whole = yes ]
+}
+
+bring_needs() {
     chown -R "$JOB_USER:" $APPLICATION
     # The application brings a script for the libraries that a small image lacks.
     (as_job_user bin/Runner.Listener --version) > /dev/null 2>&1 ||
@@ -125,7 +189,7 @@ run() {
     advance claimed
     # A second push, by a host that never heard of the first one's success, finds no way in: it would
     # lie there for the job to read.
-    rm -rf $HANDOVER
+    rm -rf $HANDOVER $INCOMING
     unlock
     [ -n "$jit" ] || register || fail 'the registration failed'
     rm -f $DOORBELL $OUTPUT
@@ -392,6 +456,7 @@ case ${1-} in
     flush) flush "${2:?}" ;;
     unregister) unregister ;;
     run) run ;;
+    install) install ;;
     ended) ended ;;
     *)
         say "unknown verb ${1-}" >&2

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::guest::application;
 
 fn download() -> UserData {
     UserData {
@@ -41,7 +42,7 @@ fn pyyaml_reads_it_back_equal() {
         println!("SKIPPED: no python3 with PyYAML here (apt-get install python3-yaml)");
         return;
     };
-    for (index, file) in files().iter().enumerate() {
+    for (index, file) in files(&download().runner).iter().enumerate() {
         assert_eq!(read["write_files"][index], serde_json::to_value(file).unwrap());
     }
     let url = "https://example.org/a%20b.tar.gz?x=1&y='2'#z";
@@ -49,6 +50,23 @@ fn pyyaml_reads_it_back_equal() {
     assert_eq!(read["runcmd"], serde_json::json!([prepare, [paths::SCRIPT, "wait"]]));
     assert_eq!(read["users"][0]["name"], "runner");
     assert_eq!(read["users"][0]["lock_passwd"], true);
+}
+
+#[test]
+fn a_guest_that_waits_for_the_application_has_the_units_for_it() {
+    let data = UserData { runner: RunnerSource::Pushed };
+    let text = render(&data).unwrap();
+    let last = files(&data.runner).pop().unwrap();
+    assert_eq!(last.path, paths::SCRIPT);
+    for path in [paths::APPLICATION_PATH, paths::APPLICATION_SERVICE] {
+        assert!(text.contains(path) && !render(&UserData::default()).unwrap().contains(path));
+    }
+    let unit = include_str!("../files/larm-application.path");
+    assert!(unit.contains(&format!("PathExists={}\n", application::COMPLETE)));
+    if let Some(read) = read_by_pyyaml(&text) {
+        let prepare = serde_json::json!([paths::SCRIPT, "prepare", "pushed"]);
+        assert_eq!(read["runcmd"][0], prepare);
+    }
 }
 
 #[test]

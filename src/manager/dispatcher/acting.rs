@@ -19,7 +19,9 @@ impl Dispatcher {
         now: Timestamp,
         batch: &mut Batch,
     ) {
-        if action.is_query() {
+        if action == Action::Install {
+            self.memory.installing.remove(id);
+        } else if action.is_query() {
             self.memory.asking.remove(&(id.clone(), action));
         } else {
             self.memory.acting.remove(id);
@@ -84,6 +86,7 @@ impl Dispatcher {
             self.memory.remove_tokens.remove(id);
         }
         self.answer_creation(id, record);
+        self.tend_installation(id, record);
         self.watches.set(record, is_watched(record));
         self.act_next(id, now);
     }
@@ -100,6 +103,9 @@ impl Dispatcher {
         if self.memory.acting.contains_key(id) || self.drain.is_cancelled() {
             return;
         }
+        if action == Action::Install {
+            return self.install(id, record);
+        }
         let mut order = Order::new(record, action);
         match action {
             Action::HandOver if record.binding.is_none() => {
@@ -113,6 +119,7 @@ impl Dispatcher {
             Action::HandOver
             | Action::Create
             | Action::Start
+            | Action::Install
             | Action::Quiesce { .. }
             | Action::Remove
             | Action::Inspect

@@ -10,6 +10,7 @@
 
 mod acting;
 mod farming;
+mod installing;
 mod requests;
 mod sweep;
 mod sweeping;
@@ -21,13 +22,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::command::{Input, Reply};
 use super::executor::Executor;
 use super::options::Rules;
 use super::watcher::Watches;
 use super::{ManagerError, View};
+use crate::application::Cached;
 use crate::clock;
 use crate::guest::Credential;
 use crate::model::{
@@ -43,6 +45,10 @@ const BATCH: usize = 256;
 /// The one owner of all records.
 pub(super) struct Dispatcher {
     pub(super) rules: Rules,
+    /// Whether the host pushes the runner application into its guests.
+    pub(super) pushes_application: bool,
+    /// What it pushes, once there is something.
+    pub(super) application: watch::Receiver<Option<Arc<Cached>>>,
     /// How many runners are made at once.
     pub(super) parallel: usize,
     pub(super) records: BTreeMap<RunnerId, Arc<Record>>,
@@ -66,6 +72,8 @@ pub(super) struct Memory {
     /// The one action per runner that changes something.
     acting: BTreeMap<RunnerId, Action>,
     asking: BTreeSet<(RunnerId, Action)>,
+    /// The pushes under way; each is broken off when it is dropped from here.
+    installing: BTreeMap<RunnerId, DropGuard>,
     due: BTreeMap<RunnerId, Timestamp>,
     creations: BTreeMap<RunnerId, Reply<RunnerId>>,
     sweeps: Vec<Sweep>,
@@ -118,6 +126,7 @@ impl Dispatcher {
                 () = self.drain.cancelled(), if self.is_idle() => break,
                 _ = self.inputs.recv_many(&mut inputs, BATCH) => {}
                 _ = sweep.tick() => sweep_now = true,
+                () = next_change(&mut self.application) => {}
                 () = clock::sleep_until(next_due) => {}
             }
             if sweep_now {
@@ -274,6 +283,13 @@ impl Dispatcher {
             lxd_trouble: self.memory.lxd_trouble.clone(),
         };
         self.view.send_replace(Arc::new(view));
+    }
+}
+
+/// Waits for another value; for ever where none will come.
+async fn next_change<T>(receiver: &mut watch::Receiver<T>) {
+    if receiver.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

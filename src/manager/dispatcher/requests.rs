@@ -78,7 +78,8 @@ impl Dispatcher {
             return send(reply, Err(ManagerError::Failed { name, reason }));
         }
         let spec = order.spec.unwrap_or_else(|| self.rules.spec.clone());
-        let record = Record::planned(name, spec, order.credential.is_some(), now);
+        let mut record = Record::planned(name, spec, order.credential.is_some(), now);
+        record.application = self.application_for(false);
         if let Some(credential) = order.credential {
             self.memory.credentials.insert(id.clone(), credential);
         }
@@ -101,7 +102,7 @@ impl Dispatcher {
             return;
         }
         let mut planned: Vec<_> = in_phase(Phase::Planned)
-            .filter(|record| !self.has_lost_credential(record))
+            .filter(|record| !self.has_lost_credential(record) && !self.lacks_application(record))
             .map(|record| (record.created_at(), record.id().clone()))
             .collect();
         planned.sort();

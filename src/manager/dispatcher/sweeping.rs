@@ -139,7 +139,8 @@ impl Dispatcher {
     ) -> Vec<InstanceName> {
         let credentials = self.memory.credentials.keys().cloned().collect();
         let found = recover(&self.records, observed, &credentials, &self.rules.prefix, now);
-        for record in found.adopted {
+        for mut record in found.adopted {
+            record.application = self.application_for(true);
             let text = "found in LXD with our keys: adopted".to_owned();
             let orphan = JournalKind::Mismatch { mismatch: Mismatch::Orphan, text };
             self.put(record, vec![orphan], now, batch);

@@ -3,6 +3,7 @@
 mod creating;
 mod ending;
 mod handing_over;
+mod installing;
 mod looking;
 mod registering;
 
@@ -43,6 +44,8 @@ pub(super) struct Executor {
     ends: Arc<Semaphore>,
     /// Places for what only asks or pushes a file.
     light: Arc<Semaphore>,
+    /// Places for archives that are pushed, which takes long.
+    pushes: Arc<Semaphore>,
 }
 
 /// One action on one runner.
@@ -73,7 +76,8 @@ impl Executor {
         let light = Arc::new(Semaphore::new(parallel.saturating_mul(QUERIES_PER_ACTION)));
         let heavy = Arc::new(Semaphore::new(parallel));
         let ends = Arc::new(Semaphore::new(parallel));
-        Self { place, logs, inputs, tracker, stop, heavy, ends, light }
+        let pushes = Arc::new(Semaphore::new(installing::PUSHES));
+        Self { place, logs, inputs, tracker, stop, heavy, ends, light, pushes }
     }
 
     /// Begins an action; its answer comes as an input.
@@ -139,6 +143,7 @@ impl Executor {
         let places = match order.action {
             Action::Create | Action::Start => &self.heavy,
             Action::Remove => &self.ends,
+            Action::Install => &self.pushes,
             Action::HandOver
             | Action::Quiesce { .. }
             | Action::Collect { .. }
@@ -150,6 +155,7 @@ impl Executor {
         match order.action {
             Action::Create => self.create(record).await,
             Action::Start => self.start(record).await,
+            Action::Install => self.push_application(record).await,
             Action::HandOver => self.hand_over(record, order.credential.as_ref()).await,
             Action::Quiesce { force } => self.quiesce(record, force).await,
             Action::Collect { logs } => {

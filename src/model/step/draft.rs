@@ -126,14 +126,20 @@ impl<'a> Draft<'a> {
     }
 
     /// Plans the next try of the action at hand: after 1 s, 2 s, 4 s, up to half a minute.
+    pub(super) fn retry_after(&mut self, error: &str) {
+        let attempts = self.record.retry.as_ref().map_or(0, |retry| retry.attempts);
+        let pause = SignedDuration::from_secs(1 << attempts.min(5)).min(LONGEST_PAUSE);
+        self.retry_in(pause, error);
+    }
+
+    /// Plans the next try of the action at hand.
     ///
     /// A failure that comes while a try is planned already is an old one.
-    pub(super) fn retry_after(&mut self, error: &str) {
+    pub(super) fn retry_in(&mut self, pause: SignedDuration, error: &str) {
         if self.record.retry.as_ref().is_some_and(|retry| self.now < retry.at) {
             return;
         }
         let attempts = self.record.retry.as_ref().map_or(0, |retry| retry.attempts);
-        let pause = SignedDuration::from_secs(1 << attempts.min(5)).min(LONGEST_PAUSE);
         let at = later(self.now, pause);
         self.record.retry =
             Some(Retry { attempts: attempts.saturating_add(1), at, last_error: error.to_owned() });

@@ -18,6 +18,7 @@ impl Draft<'_> {
         }
         self.record.guest_seq = report.seq;
         self.learn_hand_over(report);
+        self.learn_application(report);
         self.advance(report);
         self.begin_hand_over();
     }

@@ -22,7 +22,7 @@ impl Draft<'_> {
         }
         let last = self.record.last_probe.take();
         if last.is_some() && self.record.phase == Phase::Booting {
-            self.give_up("its guest was not ready in time");
+            self.give_up(&self.boot_reason());
         }
     }
 

@@ -143,12 +143,10 @@ impl Draft<'_> {
                 let last = self.record.retry.as_ref().map(|retry| retry.last_error.clone());
                 self.fail(&last.unwrap_or_else(|| "it was not created in time".to_owned()));
             }
-            Phase::Booting
-            | Phase::Listening
-            | Phase::Finished
-            | Phase::Failed
-            | Phase::Deleting
-            | Phase::Gone => self.give_up("its guest was not ready in time"),
+            Phase::Booting => self.give_up(&self.boot_reason()),
+            Phase::Listening | Phase::Finished | Phase::Failed | Phase::Deleting | Phase::Gone => {
+                self.give_up("its guest was not ready in time");
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! ([`super::pending`]), but for questions ([`Step::asks`]), which need no record because an
 //! answer that was lost is asked for again by the next sweep.
 
+mod application;
 mod draft;
 mod ending;
 mod guest;
@@ -53,6 +54,8 @@ pub fn step(
         Event::Created(took) => draft.created(*took),
         Event::Started(took) => draft.start_done(*took),
         Event::CreateFailed(fault) | Event::StartFailed(fault) => draft.creation_failed(fault),
+        Event::Installed { version, took } => draft.installed(version, *took),
+        Event::InstallFailed(fault) => draft.install_failed(fault),
         Event::Seen(state) => draft.seen(*state),
         Event::Reported(report) => draft.reported(report),
         Event::Probed(probe) => draft.probed(probe),

@@ -1,13 +1,15 @@
 //! A runner against a world that lies, loses answers and repeats itself.
 
+mod application;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{Step, step};
 use crate::model::{
-    Action, CloudInitReading, CloudInitStatus, CloudRunnerState, Deadlines, Event, Fault, Found,
-    GuestPhase, GuestReport, InstanceType, JournalKind, Phase, PostJobMetrics, PostJobStatus,
-    ProbeReading, Quiesced, Record, RunnerMetrics, Spec, next_due, pending,
+    Action, Application, CloudInitReading, CloudInitStatus, CloudRunnerState, Deadlines, Event,
+    Fault, Found, GuestPhase, GuestReport, InstanceType, JournalKind, Phase, PostJobMetrics,
+    PostJobStatus, ProbeReading, Quiesced, Record, RunnerMetrics, Spec, next_due, pending,
 };
 
 const GUEST_LIFE: [GuestPhase; 6] = [
@@ -27,6 +29,7 @@ struct World {
     running: bool,
     guest: usize,
     has_credential: bool,
+    has_application: bool,
     boot_error: bool,
     forced: bool,
     killed_job: bool,
@@ -135,12 +138,13 @@ fn report(phase: GuestPhase, seq: u64) -> GuestReport {
 }
 
 impl Story {
-    fn new(claimed: bool) -> Self {
+    fn new(claimed: bool, application: Application) -> Self {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let name = "t-0123456789ab".parse().unwrap();
+        let has_application = application == Application::InImage;
         Self {
-            record: Record::planned(name, spec(), claimed, now),
-            world: World::default(),
+            record: Record { application, ..Record::planned(name, spec(), claimed, now) },
+            world: World { has_application, ..World::default() },
             now,
             journal: Vec::new(),
             deadlines: Deadlines { job: Some(SignedDuration::from_mins(60)), ..Default::default() },
@@ -218,6 +222,11 @@ impl Story {
             Action::Start => {
                 self.world.running = true;
                 Event::Started(SignedDuration::ZERO)
+            }
+            Action::Install if failed || !self.world.running => Event::InstallFailed(fault),
+            Action::Install => {
+                self.world.has_application = true;
+                Event::Installed { version: "2.330.0".into(), took: SignedDuration::ZERO }
             }
             Action::HandOver if failed || !self.world.running => Event::HandOverFailed(fault),
             Action::HandOver => {
@@ -313,7 +322,15 @@ impl Story {
     }
 
     fn guest_advances(&mut self) {
-        let waits = self.guest() == GuestPhase::Ready && !self.world.has_credential;
+        let waits = match self.guest() {
+            GuestPhase::Preparing => !self.world.has_application,
+            GuestPhase::Ready => !self.world.has_credential,
+            GuestPhase::Claimed
+            | GuestPhase::Listening
+            | GuestPhase::Busy
+            | GuestPhase::Finished
+            | GuestPhase::Failed => false,
+        };
         if self.world.running && !waits && self.world.guest + 1 < GUEST_LIFE.len() {
             self.world.guest += 1;
         }
@@ -345,7 +362,11 @@ impl Story {
 }
 
 fn admitted(claimed: bool) -> Story {
-    let mut story = Story::new(claimed);
+    admitted_with(claimed, Application::InImage)
+}
+
+fn admitted_with(claimed: bool, application: Application) -> Story {
+    let mut story = Story::new(claimed, application);
     story.meet(&Event::Admitted);
     story
 }
@@ -356,10 +377,12 @@ proptest! {
     #[test]
     fn no_story_leaks_an_instance_or_kills_a_job(
         claimed: bool,
+        pushed: bool,
         lucky in 0usize..12,
         moves in moves(),
     ) {
-        let mut story = admitted(claimed);
+        let application = if pushed { Application::Wanted } else { Application::InImage };
+        let mut story = admitted_with(claimed, application);
         // So that late phases are met as often as early ones.
         for _ in 0..lucky {
             story.go_on();

@@ -22,6 +22,7 @@ use larm::model::{
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::host;
 use crate::support::standin::handle::GuestHandle;
@@ -105,6 +106,7 @@ impl Stage {
             client: client.clone(),
             runner,
             accounts: Accounts::none(),
+            application: watch::channel(None).1,
             state_dir: state.path().to_owned(),
             journal: larm::store::JOURNAL_BOUND,
             parallel: 4,

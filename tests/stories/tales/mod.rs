@@ -3,6 +3,7 @@
 pub mod hostile;
 pub mod life;
 pub mod many;
+pub mod pushed;
 pub mod quiet;
 pub mod removal;
 pub mod restart;

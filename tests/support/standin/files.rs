@@ -245,6 +245,7 @@ fn push(
         instance.files.push(path, node, append)
     })?;
     tell_of_file(world, key, "instance-file-pushed", path);
+    world.see_application(key);
     world.see_handover(key);
     let hasty = world.with(|all| all.instances.get(key).is_some_and(|one| one.guest.plan.hasty));
     if hasty { Err(not_found()) } else { Ok(sync(&json!({}))) }

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use larm::clock;
-use larm::guest::paths::{CLAIMED, CREDENTIAL, SCRIPT};
+use larm::guest::application::{ARCHIVE, COMPLETE, read_mark};
+use larm::guest::paths::{APPLICATION, CLAIMED, CREDENTIAL, INCOMING, SCRIPT};
 use larm::model::{
     CloudInitStatus, Found, GuestPhase, GuestReport, PostJobMetrics, PostJobStatus, PreJobMetrics,
     StatusInfo,
@@ -55,6 +57,10 @@ pub struct Guest {
     pub(super) plan: GuestPlan,
     /// Whether it has our user-data.
     pub(super) ours: bool,
+    /// Whether it waits for the host to push the runner application.
+    pub(super) awaits_application: bool,
+    /// Whether it has come as far as to take that.
+    pub(super) is_prepared: bool,
     /// Whether the host can reach into it.
     pub(super) agent: bool,
     pub(super) cloud_init: CloudInitStatus,
@@ -74,6 +80,8 @@ impl Guest {
         Self {
             plan,
             ours,
+            awaits_application: false,
+            is_prepared: false,
             agent: false,
             cloud_init: CloudInitStatus::NotStarted,
             report: None,
@@ -91,6 +99,7 @@ impl Guest {
         self.cloud_init = CloudInitStatus::NotStarted;
         self.report = None;
         self.process = false;
+        self.is_prepared = false;
     }
 
     pub(super) fn phase(&self) -> Option<GuestPhase> {
@@ -229,6 +238,18 @@ impl World {
         self.later(delay, move |world| world.in_guest(key, boot, act));
     }
 
+    /// Lets a prepared guest take the runner application that may have been pushed.
+    pub(super) fn see_application(self: &Arc<Self>, key: &Key) {
+        self.with(|all| {
+            let instance = all.instances.get_mut(key)?;
+            if instance.power == Power::Running && instance.guest.is_prepared {
+                install(instance);
+                instance.touch();
+            }
+            Some(())
+        });
+    }
+
     /// Lets a ready guest take the credential that may have been pushed.
     pub(super) fn see_handover(self: &Arc<Self>, key: &Key) {
         let boot = self.with(|all| {
@@ -306,7 +327,34 @@ fn prepared(instance: &mut Instance) {
             report.detail = Some(reason);
         }
     } else if !guest.plan.never_ready && guest.phase() == Some(GuestPhase::Preparing) {
+        guest.is_prepared = true;
+        if guest.awaits_application {
+            install(instance);
+        } else {
+            guest.enter(GuestPhase::Ready);
+        }
+    }
+}
+
+/// Takes the runner application, if it is there whole, and is ready.
+fn install(instance: &mut Instance) {
+    let (guest, files) = (&mut instance.guest, &mut instance.files);
+    let mark = files.get(COMPLETE).map(|node| node.bytes.clone()).unwrap_or_default();
+    let Some(sha256) = read_mark(&mark).filter(|_| guest.phase() == Some(GuestPhase::Preparing))
+    else {
+        return;
+    };
+    let archive = files.get(ARCHIVE).map(|node| node.bytes.clone()).unwrap_or_default();
+    files.remove(INCOMING);
+    if format!("{:x}", Sha256::digest(&archive)) == sha256 {
+        files.put(APPLICATION, Node { bytes: archive, ..Node::directory() });
         guest.enter(GuestPhase::Ready);
+    } else {
+        guest.cloud_init = CloudInitStatus::Error;
+        guest.enter(GuestPhase::Failed);
+        if let Some(report) = &mut guest.report {
+            report.detail = Some("the runner application has a wrong checksum".to_owned());
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use larm::clock;
-use larm::guest::paths::SCRIPT;
+use larm::guest::paths::{APPLICATION_PATH, SCRIPT};
 use larm::model::InstanceType;
 
 use super::answer::{Answer, Refusal, etag, settle, sync, sync_tagged};
@@ -324,6 +324,7 @@ fn build(
     let (config, _) = all.expanded(&key.0, &instance);
     let user_data = config.get("cloud-init.user-data").and_then(Value::as_str).unwrap_or_default();
     instance.guest.ours = user_data.contains(SCRIPT);
+    instance.guest.awaits_application = user_data.contains(APPLICATION_PATH);
     Ok(instance)
 }
 
