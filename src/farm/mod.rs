@@ -142,7 +142,9 @@ pub struct Overrun;
 /// Starts the farm; it runs in `tracker` until told to stop.
 pub fn start(options: FarmOptions, tracker: &TaskTracker) -> Farm {
     let (inputs, received) = mpsc::channel(INPUTS);
-    let (sender, view) = watch::channel(Arc::default());
+    let settings = Arc::new(options.settings.clone());
+    let first = FarmView { settings, ..FarmView::default() };
+    let (sender, view) = watch::channel(Arc::new(first));
     let manager = options.manager.clone();
     let farm = Farm { inputs: inputs.clone(), view: view.clone(), manager };
     let farmer = Farmer::new(options, inputs, received, sender, tracker.clone());

@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::{
-    CloudRunnerState, Failure, Handover, Health, HealthState, InstanceName, InstanceType,
-    JournalEntry, Phase, Record, Removal, Retry, RunnerId, RunnerMetrics, Spec,
+    Binding, CloudRunnerState, Failure, Handover, Health, HealthState, InstanceName, InstanceType,
+    JournalEntry, Phase, Record, Registration, Removal, Retry, RunnerId, RunnerMetrics, Spec,
 };
 
 /// Who answers, and how LXD is.
@@ -56,6 +56,15 @@ pub struct Runner {
     pub health_reason: Option<String>,
     /// What its instance is made from.
     pub instance: Spec,
+    /// The pool that it was given to, if it was.
+    #[serde(default)]
+    pub binding: Option<Binding>,
+    /// What is known of its registration at GitHub.
+    #[serde(default)]
+    pub registration: Registration,
+    /// The version of its runner application, where that is known.
+    #[serde(default)]
+    pub application_version: Option<String>,
     /// What became of its credential.
     pub handover: Handover,
     /// Who wants it removed, if anyone does.
@@ -276,6 +285,9 @@ impl From<&Record> for Runner {
             health: record.health.state(),
             health_reason: reason(&record.health),
             instance: record.spec.clone(),
+            binding: record.binding.clone(),
+            registration: record.registration,
+            application_version: record.application_version.clone(),
             handover: record.handover,
             removal: record.removal.clone(),
             failure: record.failure.clone(),

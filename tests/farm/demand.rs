@@ -1,0 +1,149 @@
+//! Jobs of several repositories and an organisation: each runs once, where it belongs, and in the
+//! end nothing is left anywhere.
+
+use std::time::Duration;
+
+use larm::smoke::standin::{Faults, LimitSpan, SecondaryLimit, WebhookFaults};
+
+use crate::ground::Ground;
+use crate::larm::Larm;
+
+/// Three places, six runners at most.
+const POOLS: &str = "
+[[pool]]
+name = 'web'
+github = 'acme/web'
+labels = ['small']
+max = 2
+idle_timeout = '1s'
+[[pool]]
+name = 'api'
+github = 'acme/api'
+labels = ['small', 'large']
+max = 2
+idle_timeout = '1s'
+[[pool]]
+name = 'umbrella'
+github = 'umbrella'
+group = 'fast'
+labels = ['medium']
+max = 2
+idle_timeout = '1s'
+";
+
+/// A job: its repository, the labels it asks for, and the pool that is to serve it.
+const KINDS: [(&str, &[&str], &str); 5] = [
+    ("acme/web", &["self-hosted", "Small"], "web"),
+    ("acme/api", &["small"], "api"),
+    ("acme/api", &["LARGE", "linux"], "api"),
+    ("umbrella/one", &["medium"], "umbrella"),
+    ("umbrella/two", &["self-hosted", "x64", "medium"], "umbrella"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_jobs_run_once_each_where_they_belong() {
+    let Some(ground) = Ground::open().await else { return };
+    ground.configure("2s", POOLS);
+    ground.add_hook();
+    let larm = Larm::start(&ground).await;
+    queue_thirty(&ground);
+    ground.all_finished().await;
+    expect_well(&ground, &larm).await;
+    larm.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_jobs_run_once_each_in_a_storm() {
+    let Some(ground) = Ground::open().await else { return };
+    ground.configure("2s", POOLS);
+    ground.add_hook();
+    ground.github.set_faults(Faults {
+        seed: 7,
+        errors: 100,
+        list_lag: Duration::from_secs(5),
+        webhooks: WebhookFaults {
+            lost: 100,
+            lost_silently: 100,
+            duplicated: 200,
+            late: 200,
+            late_by: Duration::from_secs(2),
+            forged: 50,
+        },
+        ..Faults::default()
+    });
+    let larm = Larm::start(&ground).await;
+    queue_thirty(&ground);
+    ends(&ground, 6).await;
+    ground.github.order_secondary_limit(SecondaryLimit {
+        status: 429,
+        retry_after: Some(Duration::from_secs(2)),
+        span: LimitSpan::For(Duration::from_secs(2)),
+    });
+    ends(&ground, 12).await;
+    larm.kill();
+    let larm = Larm::start(&ground).await;
+    ground.all_finished().await;
+    expect_well(&ground, &larm).await;
+    larm.stop();
+}
+
+/// No webhook reaches this host.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_nobody_reaches_finds_jobs_by_itself() {
+    let Some(ground) = Ground::open().await else { return };
+    ground.configure("1s", POOLS);
+    let larm = Larm::start(&ground).await;
+    let job = ground.queue("umbrella/two", &["medium"], Duration::from_secs(1));
+    let hosted = ground.queue("umbrella/two", &["ubuntu-latest"], Duration::from_secs(1));
+    ground.until("the job has ended", async || ended(&ground, job)).await;
+    ground.nothing_is_left().await;
+    let why = larm.why(&job.to_string()).await;
+    assert!(why.contains("found by a look at GitHub's queue"), "{why}");
+    assert!(why.contains("completed"), "{why}");
+    let known = larm.jobs().await.jobs;
+    assert!(
+        known.iter().all(|one| one.job.id != hosted),
+        "GitHub's own runners' jobs are not ours"
+    );
+    larm.stop();
+}
+
+fn queue_thirty(ground: &Ground) {
+    for (n, (repository, labels, _)) in (0..30).zip(KINDS.iter().cycle()) {
+        ground.queue(repository, labels, Duration::from_secs(1 + n % 5));
+    }
+}
+
+async fn expect_well(ground: &Ground, larm: &Larm) {
+    ground.nothing_is_left().await;
+    ground.expect_jobs_ran_once();
+    let runners = larm.runners().await;
+    for (job, name) in ground.runners_of_jobs() {
+        let runner = runners.iter().find(|one| one.name.to_string() == name).unwrap();
+        let (_, _, expected) = KINDS.iter().cycle().nth(usize::try_from(job - 1).unwrap()).unwrap();
+        let pool = runner.binding.as_ref().map(|binding| binding.pool.as_str());
+        assert_eq!(pool, Some(*expected), "job {job} ran on {name}");
+    }
+    // GitHub's last word on a job may come by the next poll.
+    ground
+        .until("every job is known to have ended", async || {
+            larm.jobs().await.jobs.iter().all(|one| one.job.conclusion.is_some())
+        })
+        .await;
+    let pools = larm.pools().await;
+    assert!(pools.pools.iter().all(|pool| pool.queued == 0 && pool.busy.is_empty()), "{pools:#?}");
+}
+
+/// Waits until so many jobs have ended.
+async fn ends(ground: &Ground, count: usize) {
+    let what = format!("{count} jobs have ended");
+    ground
+        .until(&what, async || {
+            ground.github.jobs().iter().filter(|job| job.state.is_final()).count() >= count
+        })
+        .await;
+}
+
+fn ended(ground: &Ground, id: u64) -> bool {
+    ground.github.jobs().iter().any(|job| job.id == id && job.state.is_final())
+}

@@ -1,0 +1,230 @@
+//! What a test stands on: a real LXD, the stand-in GitHub on its bridge with places, an account
+//! and a webhook, and a directory for the daemon. Instances of the test's prefix are deleted in
+//! the end, also after a failure.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener as StdListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use larm::lxd::{Client, StateChange};
+use larm::smoke::bridge_address;
+use larm::smoke::standin::{
+    Account, AccountKind, Group, Hook, JobSpec, JobState, Organization, Repository, Scope, StandIn,
+};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::task::TaskTracker;
+
+use crate::host;
+
+/// One farm at a time: more only wait for each other's guests to boot.
+static PLACE: Semaphore = Semaphore::const_new(1);
+
+/// How long anything may take before a test counts as stuck; nothing is ever waited for longer
+/// than it takes.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
+
+pub(crate) const TOKEN: &str = "ghp_farmfarmfarmfarmfarmfarmfarmfarm0001";
+const SECRET: &str = "It's a Secret to Everybody";
+
+/// What a test stands on.
+pub(crate) struct Ground {
+    pub(crate) client: Client,
+    pub(crate) github: StandIn,
+    pub(crate) directory: TempDir,
+    prefix: String,
+    webhook_port: u16,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Ground {
+    /// On the host's LXD; `None`, with a word, where that is left out.
+    pub(crate) async fn open() -> Option<Self> {
+        let client = host::client()?;
+        let place = PLACE.acquire().await.unwrap();
+        let address = bridge_address(&client, &[host::profile()]).await.unwrap();
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let github = StandIn::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let server = github.clone();
+        TaskTracker::new().spawn(async move { server.serve(listener).await.unwrap() });
+        let prefix = format!("tfarm-{:06x}", uuid::Uuid::new_v4().as_u64_pair().0 & 0xff_ffff);
+        let directory = TempDir::with_prefix("larm-farm-").unwrap();
+        let webhook_port = free_port();
+        let ground = Self { client, github, directory, prefix, webhook_port, _place: place };
+        ground.declare();
+        ground.write_secrets();
+        Some(ground)
+    }
+
+    fn declare(&self) {
+        for name in ["acme/web", "acme/api", "umbrella/one", "umbrella/two"] {
+            self.github.add_repository(Repository::new(name));
+        }
+        for login in ["acme", "umbrella"] {
+            let open = |id, name: &str| Group {
+                id,
+                name: name.to_owned(),
+                allows_public_repositories: true,
+            };
+            let groups = vec![open(1, "Default"), open(3, "fast")];
+            self.github.add_organization(Organization { groups, ..Organization::new(login) });
+        }
+        let scopes = ["repo", "admin:org", "admin:repo_hook", "admin:org_hook"];
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self.add_account(TOKEN, AccountKind::Classic { scopes });
+    }
+
+    pub(crate) fn add_account(&self, token: &str, kind: AccountKind) {
+        self.github.add_account(Account {
+            login: format!("user-{}", token.len()),
+            token: SecretString::from(token),
+            kind,
+            targets: None,
+        });
+    }
+
+    /// GitHub calls the daemon's webhook from here on.
+    pub(crate) fn add_hook(&self) {
+        self.github.add_hook(Hook {
+            url: format!("http://127.0.0.1:{}/webhook", self.webhook_port),
+            secret: SecretString::from(SECRET),
+            scope: Scope::Anywhere,
+        });
+    }
+
+    fn write_secrets(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        for (name, secret) in [("token", TOKEN), ("secret", SECRET)] {
+            std::fs::write(self.path(name), secret).unwrap();
+            let only_mine = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(self.path(name), only_mine).unwrap();
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes the configuration: the webhook and a poll every `poll`, then `more`.
+    pub(crate) fn configure(&self, poll: &str, more: &str) {
+        let text = format!(
+            "name_prefix = '{prefix}'\n\
+             state_dir = '{state}'\n\
+             control_socket = '{control}'\n\
+             log = 'info,larm=debug'\n\
+             [lxd]\nsocket = '{socket}'\nproject = '{project}'\n\
+             [runner]\ntype = '{kind}'\nimage = '{image}'\nprofiles = ['{profile}']\n\
+             [limits]\nsweep = '5s'\nparallel = 4\n\
+             [host]\nmemory_reserve = '0B'\ncpu_overcommit = 64\n\
+             [github]\nurl = '{github}'\ntoken_file = '{token}'\npoll = '{poll}'\n\
+             [webhook]\nlisten = '127.0.0.1:{port}'\nsecret_file = '{secret}'\n\
+             {more}",
+            prefix = self.prefix,
+            state = self.path("state").display(),
+            control = self.path("control.sock").display(),
+            socket = self.client.socket().display(),
+            project = self.client.project(),
+            kind = host::instance_type(),
+            image = host::image(),
+            profile = host::profile(),
+            github = self.github.url(),
+            token = self.path("token").display(),
+            port = self.webhook_port,
+            secret = self.path("secret").display(),
+        );
+        std::fs::write(self.path("larm.toml"), text).unwrap();
+    }
+
+    /// Queues a job of a repository.
+    pub(crate) fn queue(&self, repository: &str, labels: &[&str], length: Duration) -> u64 {
+        let spec = JobSpec::new(&format!("{repository} {}", labels.join(" ")), labels, length);
+        self.github.queue_job(JobSpec { repository: repository.to_owned(), ..spec })
+    }
+
+    /// Waits until GitHub's every job has ended.
+    pub(crate) async fn all_finished(&self) {
+        let finished = tokio::time::timeout(PATIENCE, self.github.all_finished()).await;
+        assert!(finished.is_ok(), "jobs have not ended: {:#?}", self.github.jobs());
+    }
+
+    /// Every job ran once and ended well.
+    pub(crate) fn expect_jobs_ran_once(&self) {
+        for job in self.github.jobs() {
+            assert_eq!((job.state, job.runs), (JobState::Succeeded, 1), "{job:#?}");
+        }
+    }
+
+    /// Who had which job.
+    pub(crate) fn runners_of_jobs(&self) -> BTreeMap<u64, String> {
+        self.github.jobs().into_iter().filter_map(|job| Some((job.id, job.runner?))).collect()
+    }
+
+    /// Waits until neither LXD nor GitHub has anything of this test.
+    pub(crate) async fn nothing_is_left(&self) {
+        self.until("nothing is left", async || {
+            self.instances().await.is_empty() && self.github.runners().is_empty()
+        })
+        .await;
+    }
+
+    /// Looks until it is so.
+    pub(crate) async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
+        let looks = async {
+            while !is().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, looks).await.is_err() {
+            let (instances, runners) = (self.instances().await, self.github.runners());
+            panic!("never: {what}; {instances:?} {runners:#?}");
+        }
+    }
+
+    /// The names of the instances of this test that there are.
+    pub(crate) async fn instances(&self) -> Vec<String> {
+        ours(&self.client, &self.prefix).await.unwrap_or_default()
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        self.github.stop();
+        let (client, prefix) = (self.client.clone(), self.prefix.clone());
+        let sweep = async move {
+            for name in ours(&client, &prefix).await.unwrap_or_default() {
+                eprintln!("{name} is left behind; it is deleted");
+                delete(&client, &name).await;
+            }
+        };
+        // A thread of its own: a runtime may not be blocked from within itself.
+        let sweep = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(sweep);
+        };
+        if std::thread::spawn(sweep).join().is_err() {
+            eprintln!("instances {}* may be left behind", self.prefix);
+        }
+    }
+}
+
+async fn ours(client: &Client, prefix: &str) -> Result<Vec<String>, larm::lxd::Error> {
+    let names = client.instances().await?.into_iter().map(|instance| instance.name);
+    Ok(names.filter(|name| name.starts_with(prefix)).collect())
+}
+
+async fn delete(client: &Client, name: &str) {
+    let limit = Duration::from_mins(1);
+    if let Ok(operation) = client.change_state(name, StateChange::PULL_THE_PLUG).await {
+        drop(client.wait(&operation, limit).await);
+    }
+    if let Ok(operation) = client.delete_instance(name).await {
+        drop(client.wait(&operation, limit).await);
+    }
+}
+
+fn free_port() -> u16 {
+    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

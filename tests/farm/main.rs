@@ -1,0 +1,19 @@
+//! The farm: the real daemon, as a process, with pools, on a real LXD and the stand-in GitHub.
+//! Jobs of several repositories, with everything that GitHub and the host do wrong.
+//!
+//! `support/host.rs` says which LXD that is.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "what is left out, and why a test failed, is said"
+)]
+
+mod demand;
+mod ground;
+#[path = "../support/host.rs"]
+pub mod host;
+mod larm;
+mod mismatches;
+mod reload;

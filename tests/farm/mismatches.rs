@@ -1,0 +1,1 @@
+//! Each mismatch that can be made here.

@@ -1,0 +1,1 @@
+//! Changed pools while jobs run.
