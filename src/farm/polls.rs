@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::rolls::in_words;
@@ -17,9 +17,8 @@ use crate::model::{GitHubPath, Job, JobState, Sighting, Source};
 
 /// How many repositories are looked at at once.
 const AT_ONCE: usize = 4;
-/// Repositories that nobody has pushed to for longer are not looked at, unless a job is known.
-const LATELY: SignedDuration = SignedDuration::from_hours(24);
-/// How many repositories of one organisation are looked at.
+/// How many repositories of one organisation are looked at: those that were pushed to last, unless
+/// the configuration names them.
 const MOST_REPOSITORIES: usize = 50;
 /// How many jobs of one repository that are missing in its queue are looked at, each by itself.
 const MOST_MISSING: usize = 20;
@@ -116,11 +115,9 @@ impl Poller {
             let owned = wanted.iter().filter(|path| owner(path).eq_ignore_ascii_case(org));
             return Ok(owned.map(|path| path.to_string().to_lowercase()).collect());
         }
-        let now = clock::now();
-        let lately = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) < LATELY);
-        let all = Box::pin(self.connection.repositories(org)).await?.into_iter();
-        let pushed = all.filter(|one| lately(one.pushed_at)).take(MOST_REPOSITORIES);
-        Ok(pushed.map(|one| one.full_name.to_lowercase()).collect())
+        let all = Box::pin(self.connection.repositories(org)).await?;
+        let newest = all.into_iter().take(MOST_REPOSITORIES);
+        Ok(newest.map(|one| one.full_name.to_lowercase()).collect())
     }
 }
 

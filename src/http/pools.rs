@@ -17,7 +17,7 @@ use crate::model::{Handover, JobState, Phase, Pool, Record, RunnerId};
 pub(super) async fn list(State(api): State<ControlApi>) -> Json<Pools> {
     let (farm, view) = (api.farm.view(), api.manager.view());
     let pools = farm.settings.pools.iter().map(|pool| status(pool, &farm, &view)).collect();
-    Json(Pools { pools, troubles: troubles(&farm) })
+    Json(Pools { pools, troubles: troubles(&farm), polled: polled(&farm) })
 }
 
 pub(super) async fn show(
@@ -60,6 +60,16 @@ fn status(pool: &Arc<Pool>, farm: &FarmView, view: &View) -> PoolStatus {
         coming: ids(&|one| unclaimed(one) && one.phase < Phase::Standby),
         queued: queued.count(),
     }
+}
+
+fn polled(farm: &FarmView) -> bool {
+    let wanted = farm.settings.polls.iter().filter(|(name, polls)| {
+        let used = farm.settings.pools.iter().any(|pool| pool.target.connection == **name);
+        used && polls.every.is_some()
+    });
+    let polled =
+        |name: &String| farm.connections.get(name).is_some_and(|one| one.polled_at.is_some());
+    wanted.into_iter().all(|(name, _)| polled(name))
 }
 
 fn troubles(farm: &FarmView) -> Vec<String> {

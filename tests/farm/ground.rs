@@ -20,8 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::host;
 
-/// One farm at a time: more only wait for each other's guests to boot.
-static PLACE: Semaphore = Semaphore::const_new(1);
+/// So many farms at a time: most of what they do is to wait for deadlines.
+static PLACE: Semaphore = Semaphore::const_new(3);
 
 /// How long anything may take before a test counts as stuck; nothing is ever waited for longer
 /// than it takes.
@@ -215,7 +215,7 @@ async fn ours(client: &Client, prefix: &str) -> Result<Vec<String>, larm::lxd::E
     Ok(names.filter(|name| name.starts_with(prefix)).collect())
 }
 
-async fn delete(client: &Client, name: &str) {
+pub(crate) async fn delete(client: &Client, name: &str) {
     let limit = Duration::from_mins(1);
     if let Ok(operation) = client.change_state(name, StateChange::PULL_THE_PLUG).await {
         drop(client.wait(&operation, limit).await);
@@ -227,4 +227,11 @@ async fn delete(client: &Client, name: &str) {
 
 fn free_port() -> u16 {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Runs a script as root in an instance.
+pub(crate) async fn exec(client: &Client, name: &str, script: &str) {
+    let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+    let exec = larm::lxd::Exec { command, ..larm::lxd::Exec::default() };
+    drop(client.run(name, &exec, 64 * 1024, Duration::from_secs(30)).await);
 }

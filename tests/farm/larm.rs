@@ -86,6 +86,11 @@ impl Larm {
         self.ask("pools").await
     }
 
+    /// Whether GitHub's queue was looked at.
+    pub(crate) async fn has_polled(&self) -> bool {
+        self.pools().await.polled
+    }
+
     pub(crate) async fn jobs(&self) -> Jobs {
         self.ask("jobs?all=true&limit=10000").await
     }

@@ -13,6 +13,10 @@ pub struct Pools {
     pub pools: Vec<PoolStatus>,
     /// GitHub's connections, as far as something is wrong with them.
     pub troubles: Vec<String>,
+    /// Whether GitHub's queues were looked at since the daemon started, those of every connection
+    /// that is to be looked at.
+    #[serde(default)]
+    pub polled: bool,
 }
 
 /// A pool, and who is in it.

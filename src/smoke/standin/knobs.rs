@@ -81,6 +81,11 @@ impl StandIn {
         self.change(|state| state.forget_runner(id, waits_on, clock::now()))
     }
 
+    /// Shows a runner as offline from here on, though its listener polls.
+    pub fn lose_sight_of(&self, id: u64) -> Result<(), Refused> {
+        self.change(|state| state.lose_sight_of(id))
+    }
+
     /// Approves a job that waits for it.
     pub fn approve_job(&self, id: JobId) -> Result<(), Refused> {
         self.change(|state| state.approve_job(id, clock::now()))

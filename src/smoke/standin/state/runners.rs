@@ -102,6 +102,12 @@ impl State {
         Ok(())
     }
 
+    pub(in crate::smoke) fn lose_sight_of(&mut self, id: u64) -> Result<(), Refused> {
+        let runner = self.runners.get_mut(&id).ok_or(Refused::NotFound)?;
+        runner.record.online = false;
+        Ok(())
+    }
+
     /// Whether a token is of a listener that waits on although it is not registered.
     pub(in crate::smoke) fn is_ghost(&self, token: &str) -> bool {
         self.ghosts.iter().any(|known| known.expose_secret() == token)
