@@ -12,7 +12,7 @@ use crate::model::{DEFAULT_CONNECTION, Job, JobId, JobState, Pool, Sighting};
 /// How long ended jobs are remembered here; on disk they stay longer.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(30);
 /// How many ended jobs are remembered here at most.
-const MOST_REMEMBERED: usize = 2000;
+pub(super) const MOST_REMEMBERED: usize = 2000;
 /// GitHub fails a job that has waited for a day (GitHub documentation, "Actions limits"): one of
 /// which nothing was heard for longer is over.
 const LOST_QUEUED: SignedDuration = SignedDuration::from_hours(25);
@@ -31,8 +31,8 @@ pub(super) struct Demand {
 
 impl Demand {
     /// The jobs that a store had.
-    pub(super) fn new(kept: Vec<Job>) -> Self {
-        let jobs = kept.into_iter().map(|job| (job.id, Arc::new(job)));
+    pub(super) fn new(kept: impl Iterator<Item = Job>) -> Self {
+        let jobs = kept.map(|job| (job.id, Arc::new(job)));
         Self { jobs: Arc::new(jobs.collect()), ..Self::default() }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::demand::Demand;
+use super::demand::{Demand, MOST_REMEMBERED};
 use super::rolls::{self, Leak};
 use super::tasks::Tasks;
 use super::{FarmOptions, FarmView, Input, host};
@@ -73,8 +73,12 @@ impl Farmer {
 
     /// Runs until told to stop.
     pub(super) async fn run(mut self) {
-        match self.manager.kept_jobs(usize::MAX, false).await {
-            Ok(jobs) => self.demand = Demand::new(jobs),
+        let (live, ended) = tokio::join!(
+            self.manager.kept_jobs(usize::MAX, false),
+            self.manager.kept_jobs(MOST_REMEMBERED, true),
+        );
+        match live.and_then(|live| Ok((live, ended?))) {
+            Ok((live, ended)) => self.demand = Demand::new(ended.into_iter().chain(live)),
             Err(error) => tracing::error!(%error, "kept jobs could not be read"),
         }
         self.begin_tasks();

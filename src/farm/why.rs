@@ -15,6 +15,9 @@ use crate::model::{
     RunnerId, Source,
 };
 
+/// How long GitHub takes at most to give a job to a runner that waits for it (GitHub documentation,
+/// "Using self-hosted runners in a workflow").
+const GITHUBS_TURN: SignedDuration = SignedDuration::from_secs(60);
 /// How many lines of a runner's journal are told.
 const LINES: usize = 30;
 
@@ -125,7 +128,14 @@ fn of_waiting<'a>(
     let told =
         |id: &RunnerId| runner(id).map(|record| format!("{}: {}", record.name, state(record, now)));
     match waiting {
-        Waiting::Taken { by } | Waiting::Idle { runner: by, .. } => told(by).into_iter().collect(),
+        Waiting::Taken { by } => told(by).into_iter().collect(),
+        Waiting::Idle { runner: by, .. } => {
+            let waits =
+                runner(by).is_some_and(|one| now.duration_since(one.since()) > GITHUBS_TURN);
+            let hint = "GitHub gives it no job: may its runner group serve this repository, and \
+                        are its labels at GitHub those of the pool?";
+            told(by).into_iter().chain(waits.then(|| hint.to_owned())).collect()
+        }
         Waiting::Coming { runner, .. } => runner.iter().filter_map(told).collect(),
         Waiting::PoolFull { held_by, .. } => held_by.iter().filter_map(told).collect(),
         Waiting::BackingOff { until, .. } | Waiting::Unregistrable { until, .. } => {

@@ -79,8 +79,8 @@ async fn a_leaked_record_is_removed_at_github() {
 async fn a_zombie_is_replaced() {
     let Some(ground) = Ground::open().await else { return };
     let (larm, runner) = set(&ground).await;
-    let kill = "systemctl kill --signal=KILL larm-runner.service larm-guest.service; \
-                pkill -KILL -f guest.sh; pkill -KILL Runner.Listener; true";
+    let kill = "chmod 0 /usr/local/lib/larm/guest; \
+                systemctl kill --signal=KILL larm-runner.service";
     crate::ground::exec(&ground.client, &runner.name.to_string(), kill).await;
     is_remedied(&ground, &larm, &runner, Mismatch::Zombie).await;
     larm.stop();

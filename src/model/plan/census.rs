@@ -10,6 +10,9 @@ use crate::model::{Handover, Job, JobId, Phase, Pool, Record, Spec, Unregistrabl
 /// GitHub's lists lag behind: what they said of a job so shortly before a runner got busy says
 /// nothing of whether the runner has it.
 const LIST_LAG: SignedDuration = SignedDuration::from_secs(15);
+/// How long a runner that has ended counts for a job of which GitHub has said nothing: the news that
+/// it has ended may be lost.
+const NEWS_OF_END: SignedDuration = SignedDuration::from_mins(2);
 /// How long a runner that is registered and in no pool is given for GitHub to tell where.
 const UNKNOWN_POOL_GRACE: SignedDuration = SignedDuration::from_mins(2);
 /// The pause after the first failed creation; doubled with each that follows.
@@ -30,6 +33,8 @@ pub(super) struct Census<'a> {
     pub(super) outdated: Vec<&'a Record>,
     /// Jobs that a busy runner probably has.
     pub(super) covered: BTreeMap<JobId, &'a Record>,
+    /// When that is to be looked at again.
+    pub(super) look_again: Vec<Timestamp>,
 }
 
 impl<'a> Census<'a> {
@@ -98,12 +103,16 @@ impl<'a> Census<'a> {
             farm.jobs.values().filter_map(|job| job.runner.as_deref()).collect();
         for record in farm.records.values() {
             let Some(busy) = record.marks.0.get(&Phase::Busy) else { continue };
+            if until_forgotten(record).is_some_and(|at| at <= farm.now) {
+                continue;
+            }
             let named = record.name.to_string();
             if known.contains(named.as_str()) {
                 continue;
             }
             if let Some(job) = self.probable_job(farm, record, *busy) {
                 self.covered.insert(job.id, record);
+                self.look_again.extend(until_forgotten(record));
             }
         }
     }
@@ -119,6 +128,12 @@ impl<'a> Census<'a> {
             .filter(|job| open(job) && fits(pool, job) && heard_before(job))
             .min_by_key(|job| (run != Some(job.run_id), job.queued_at, job.id))
     }
+}
+
+/// Until when a runner that has ended counts for a job.
+fn until_forgotten(record: &Record) -> Option<Timestamp> {
+    let after = record.marks.0.iter().filter(|(phase, _)| **phase > Phase::Busy);
+    after.map(|(_, at)| later(*at, NEWS_OF_END)).min()
 }
 
 /// Whether its application is of a version that GitHub gives no jobs any more.

@@ -65,6 +65,9 @@ impl<'a> Server<'a> {
             creations_left: farm.budget.creations_per_minute.saturating_sub(young.len()),
             starved: Vec::new(),
         };
+        for at in &census.look_again {
+            server.look_again(*at);
+        }
         if let Some(oldest) = young.into_iter().min().filter(|_| server.creations_left == 0) {
             server.look_again(later(oldest, MINUTE));
         }

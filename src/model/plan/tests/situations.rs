@@ -158,6 +158,10 @@ fn a_runner_that_got_busy_counts_for_a_job_until_github_was_heard_again() {
     assert_eq!(plan.waiting[&1], Waiting::Taken { by: id.clone() });
     scene.guest(&id, GuestPhase::Finished);
     assert_eq!(scene.plan().moves, [], "it has ended, and GitHub has said nothing yet");
+    assert_eq!(scene.plan().look_again, Some(at(180)));
+    scene.now = at(180);
+    assert_eq!(creates(&scene.plan().moves), ["small"], "GitHub should have said something");
+    scene.now = at(91);
     scene.job(1).confirmed_at = at(90);
     assert_eq!(creates(&scene.plan().moves), ["small"], "it had another job: stolen");
 }
