@@ -3,7 +3,7 @@
 //! the end, also after a failure.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ static PLACE: Semaphore = Semaphore::const_new(3);
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) const TOKEN: &str = "ghp_farmfarmfarmfarmfarmfarmfarmfarm0001";
-const SECRET: &str = "It's a Secret to Everybody";
+pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 
 /// What a test stands on.
 pub(crate) struct Ground {
@@ -44,8 +44,13 @@ impl Ground {
     /// On the host's LXD; `None`, with a word, where that is left out.
     pub(crate) async fn open() -> Option<Self> {
         let client = host::client()?;
-        let place = PLACE.acquire().await.unwrap();
         let address = bridge_address(&client, &[host::profile()]).await.unwrap();
+        Some(Self::on(client, address).await)
+    }
+
+    /// On this LXD, whose guests reach the host at `address`.
+    pub(crate) async fn on(client: Client, address: IpAddr) -> Self {
+        let place = PLACE.acquire().await.unwrap();
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let github = StandIn::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let server = github.clone();
@@ -56,7 +61,7 @@ impl Ground {
         let ground = Self { client, github, directory, prefix, webhook_port, _place: place };
         ground.declare();
         ground.write_secrets();
-        Some(ground)
+        ground
     }
 
     fn declare(&self) {
@@ -89,10 +94,14 @@ impl Ground {
     /// GitHub calls the daemon's webhook from here on.
     pub(crate) fn add_hook(&self) {
         self.github.add_hook(Hook {
-            url: format!("http://127.0.0.1:{}/webhook", self.webhook_port),
+            url: self.webhook_url(),
             secret: SecretString::from(SECRET),
             scope: Scope::Anywhere,
         });
+    }
+
+    pub(crate) fn webhook_url(&self) -> String {
+        format!("http://127.0.0.1:{}/webhook", self.webhook_port)
     }
 
     fn write_secrets(&self) {
