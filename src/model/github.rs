@@ -82,8 +82,10 @@ impl FromStr for GitHubPath {
     fn from_str(text: &str) -> Result<Self, GitHubPathError> {
         let wrong = || GitHubPathError(text.to_owned());
         let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+        // `.` and `..` would lead elsewhere in an address that the path becomes part of.
         let plain = |part: &&str| {
-            part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            !matches!(*part, "." | "..")
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         if !parts.iter().all(plain) {
             return Err(wrong());
@@ -118,7 +120,9 @@ mod tests {
         assert_eq!("acme".parse::<GitHubPath>().unwrap().group(), Some("default"));
         assert_eq!("acme/web".parse::<GitHubPath>().unwrap().to_string(), "acme/web");
         assert_eq!("/acme//web/".parse::<GitHubPath>().unwrap().to_string(), "acme/web");
-        for wrong in ["", "/", "acme/", "a/b/c", "a b", "a\nb/c"] {
+        assert!("acme/.github".parse::<GitHubPath>().is_ok());
+        for wrong in ["", "/", "acme/", "a/b/c", "a b", "a\nb/c", ".", "..", "../a", "a/..", "a/."]
+        {
             assert!(wrong.parse::<GitHubPath>().is_err(), "{wrong:?}");
         }
     }
