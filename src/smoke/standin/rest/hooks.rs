@@ -2,6 +2,7 @@
 //! webhooks" and "GitHub App webhooks"):
 //!
 //! * `GET .../hooks` (in pages)
+//! * `GET /app/hook/config`: where the App's hook leads
 //! * `GET .../hooks/ID/deliveries`, `GET /app/hook/deliveries`: newest first, by cursor
 //! * `POST .../deliveries/ID/attempts`: 202, 404
 
@@ -21,6 +22,7 @@ use crate::smoke::standin::scope::Scope;
 
 pub(super) fn routes() -> Router<StandIn> {
     let of_app = Router::new()
+        .route("/app/hook/config", get(config))
         .route("/app/hook/deliveries", get(deliveries))
         .route("/app/hook/deliveries/{delivery}/attempts", post(redeliver));
     SCOPES.iter().fold(of_app, |router, scope| {
@@ -41,6 +43,17 @@ async fn list(
     let hooks = stand_in.lock().hooks.at(&scope_of(&parts));
     let shown = hooks.iter().map(|(id, hook)| shape(*id, hook)).collect();
     page(shown, None, &query, stand_in.url(), &uri)
+}
+
+/// An App without a hook has a configuration without a URL.
+async fn config(State(stand_in): State<StandIn>) -> Response {
+    let hooks = stand_in.lock().hooks.at(&Scope::Anywhere);
+    let url = hooks.first().map(|(_, hook)| hook.url.clone());
+    let mut config = json!({"content_type": "json", "insecure_ssl": "0", "secret": "********"});
+    if let (Some(url), Some(fields)) = (url, config.as_object_mut()) {
+        fields.insert("url".to_owned(), json!(url));
+    }
+    Json(config).into_response()
 }
 
 async fn deliveries(
