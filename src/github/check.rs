@@ -1,8 +1,9 @@
 //! Whether a credential and a target are as they have to be, told finding by finding: for those
 //! who set larm up, and for those who look why it does not work.
 //!
-//! Nothing is changed at GitHub. That runners may be made is concluded from that they may be
-//! listed, and for classic tokens from their scopes.
+//! Nothing is changed at GitHub. Whether runners may be made is tried by asking for a registration
+//! token, which is thrown away: a credential that may only read, and a place that allows no
+//! runners, are not told by looking.
 
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
@@ -205,9 +206,13 @@ impl Connection {
         path: &GitHubPath,
         report: &mut Report,
     ) -> Result<bool, GitHubError> {
-        match self.may_list_runners(path).await {
+        let tried = match self.may_list_runners(path).await {
+            Ok(()) => Box::pin(self.registration_token(path)).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        match tried {
             Ok(()) => {
-                report.good("runners", "the credential may list runners");
+                report.good("runners", "the credential may list and register runners");
                 Ok(true)
             }
             Err(error) => passes_or(error, "runners", report),

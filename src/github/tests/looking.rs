@@ -125,6 +125,8 @@ async fn good_repository(stage: &Stage, scopes: Option<&str>) {
     let target = json!({"full_name": "acme/web", "private": true, "permissions": {"admin": true}});
     stage.answer("GET /repos/acme/web", 200, target).await;
     stage.answer("GET /repos/acme/web/actions/runners", 200, runners(&[])).await;
+    let token = json!({"token": "AAAA", "expires_at": at(5).to_string()});
+    stage.answer("POST /repos/acme/web/actions/runners/registration-token", 201, token).await;
     let runs = json!({"total_count": 0, "workflow_runs": []});
     stage.answer("GET /repos/acme/web/actions/runs", 200, runs).await;
 }
@@ -139,7 +141,7 @@ async fn a_good_credential_is_said_to_be_good() {
     let good = ["credential", "target", "runners", "polling"].map(|one| (one, Outcome::Good));
     assert_eq!(findings(&report), good);
     assert_eq!(report.outcome(), Outcome::Good);
-    assert_eq!(stage.count("POST").await, 0);
+    assert_eq!(stage.count("POST").await, 1, "the registration token");
 }
 
 #[tokio::test]
@@ -157,6 +159,8 @@ async fn a_closed_runner_group_and_missing_polling_are_warned_of() {
     stage.mount("GET /rate_limit", says(404, "Rate limiting is not enabled.")).await;
     stage.answer("GET /orgs/acme", 200, json!({"login": "acme"})).await;
     stage.answer("GET /orgs/acme/actions/runners", 200, runners(&[])).await;
+    let token = json!({"token": "AAAA", "expires_at": at(5).to_string()});
+    stage.answer("POST /orgs/acme/actions/runners/registration-token", 201, token).await;
     stage.answer("GET /orgs/acme/actions/runner-groups", 200, groups()).await;
     stage.answer("GET /orgs/acme/repos", 200, json!([{"full_name": "acme/web"}])).await;
     stage.mount("GET /repos/acme/web/actions/runs", says(403, "Resource not accessible")).await;
