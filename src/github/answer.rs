@@ -13,6 +13,8 @@ use super::text;
 const MESSAGE: usize = 300;
 /// How long GitHub's documentation tells to wait after a secondary rate limit that says nothing.
 const PAUSE: i64 = 60;
+/// No pause is shorter: GitHub that refuses is not asked again at once.
+const SHORTEST_PAUSE: i64 = 5;
 /// No pause is longer, whatever a proxy in between says.
 const LONGEST_PAUSE: i64 = 3600;
 
@@ -61,9 +63,11 @@ impl Refusal<'_> {
         if !matches!(self.status.as_u16(), 403 | 429) {
             return None;
         }
-        let limits = Limits::read(self.headers);
+        let limits = Limits::read(self.headers, self.now);
         if let Some(limits) = limits.filter(|limits| limits.remaining == 0) {
-            return Some(GitHubErrorKind::BudgetSpent { until: limits.resets_at });
+            // Where this host's clock is fast, the window seems to be over and is not.
+            let until = limits.until.max(later(self.now, SHORTEST_PAUSE));
+            return Some(GitHubErrorKind::BudgetSpent { until });
         }
         let secondary = lower.contains("secondary rate limit") || lower.contains("abuse detection");
         let asked = self.retry_after();

@@ -9,14 +9,22 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::GitHubErrorKind;
+use super::text::line;
 
 /// The most that is kept in reserve.
 const RESERVE: u64 = 100;
 /// The reserve is one request of so many.
 const RESERVE_SHARE: u64 = 20;
+/// The longest window that GitHub has, and a minute for clocks that differ. A time that lies
+/// further ahead is a clock that is wrong, and must not stop larm for longer.
+const LONGEST_WINDOW: SignedDuration = SignedDuration::from_mins(61);
+/// GitHub has a handful of kinds of requests; a proxy that makes up more does not fill the memory.
+const MOST_WINDOWS: usize = 1000;
+/// The longest name of a kind of requests that is kept, in characters.
+const TEXT: usize = 60;
 
 /// How many requests are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +45,10 @@ pub(super) struct Limits {
     resource: String,
     limit: u64,
     pub(super) remaining: u64,
-    pub(super) resets_at: Timestamp,
+    /// What GitHub says, by which answers of one window are told from those of another.
+    resets_at: Timestamp,
+    /// Until when it is believed.
+    pub(super) until: Timestamp,
 }
 
 /// What is known of the budgets of one connection.
@@ -53,16 +64,18 @@ struct Known {
 }
 
 impl Limits {
-    /// Reads the `x-ratelimit-*` headers.
-    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
+    /// Reads the `x-ratelimit-*` headers of an answer that came now.
+    pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| text(name).and_then(|text| text.trim().parse::<u64>().ok());
         let resets_at = i64::try_from(number("x-ratelimit-reset")?).ok()?;
+        let resets_at = Timestamp::from_second(resets_at).ok()?;
         Some(Self {
-            resource: text("x-ratelimit-resource").unwrap_or("core").to_owned(),
+            resource: line(text("x-ratelimit-resource").unwrap_or("core"), TEXT),
             limit: number("x-ratelimit-limit")?,
             remaining: number("x-ratelimit-remaining")?,
-            resets_at: Timestamp::from_second(resets_at).ok()?,
+            resets_at,
+            until: resets_at.min(now.saturating_add(LONGEST_WINDOW).unwrap_or(resets_at)),
         })
     }
 
@@ -85,9 +98,9 @@ impl Budgets {
         }
         for resource in resources {
             let window = known.windows.get(&(installation, (*resource).to_owned()));
-            let Some(window) = window.filter(|window| window.resets_at > now) else { continue };
+            let Some(window) = window.filter(|window| window.until > now) else { continue };
             if window.remaining <= window.reserve() {
-                return Err(GitHubErrorKind::BudgetSpent { until: window.resets_at });
+                return Err(GitHubErrorKind::BudgetSpent { until: window.until });
             }
         }
         Ok(())
@@ -96,11 +109,11 @@ impl Budgets {
     /// Takes in what an answer says.
     ///
     /// Answers of concurrent requests come in any order: within a window the least counts.
-    pub(super) fn note(&self, installation: u64, headers: &HeaderMap) {
-        let Some(mut limits) = Limits::read(headers) else { return };
+    pub(super) fn note(&self, installation: u64, headers: &HeaderMap, now: Timestamp) {
+        let Some(mut limits) = Limits::read(headers, now) else { return };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (installation, limits.resource.clone());
-        if let Some(before) = known.windows.get(&key) {
+        if let Some(before) = known.windows.get(&key).filter(|before| before.until > now) {
             if before.resets_at > limits.resets_at {
                 return;
             }
@@ -108,7 +121,12 @@ impl Budgets {
                 limits.remaining = limits.remaining.min(before.remaining);
             }
         }
-        known.windows.insert(key, limits);
+        if known.windows.len() >= MOST_WINDOWS {
+            known.windows.retain(|_, window| window.until > now);
+        }
+        if known.windows.len() < MOST_WINDOWS || known.windows.contains_key(&key) {
+            known.windows.insert(key, limits);
+        }
     }
 
     /// Takes in that GitHub wants a pause.
@@ -120,12 +138,12 @@ impl Budgets {
     /// The window of which the least is left.
     pub(super) fn view(&self, now: Timestamp) -> Budget {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = known.windows.values().filter(|window| window.resets_at > now);
+        let running = known.windows.values().filter(|window| window.until > now);
         let tightest = running.min_by_key(|window| window.remaining);
         Budget {
             limit: tightest.map_or(0, |window| window.limit),
             remaining: tightest.map_or(0, |window| window.remaining),
-            resets_at: tightest.map(|window| window.resets_at),
+            resets_at: tightest.map(|window| window.until),
             paused_until: known.paused_until.filter(|until| *until > now),
         }
     }
@@ -156,9 +174,9 @@ mod tests {
     fn the_reserve_is_kept_until_the_window_ends() {
         let budgets = Budgets::default();
         assert!(budgets.admit(0, &["core"], at(0)).is_ok(), "nothing is known yet");
-        budgets.note(0, &headers(5000, 101, 100));
+        budgets.note(0, &headers(5000, 101, 100), at(0));
         assert!(budgets.admit(0, &["core"], at(0)).is_ok());
-        budgets.note(0, &headers(5000, 100, 100));
+        budgets.note(0, &headers(5000, 100, 100), at(0));
         let spent = GitHubErrorKind::BudgetSpent { until: at(100) };
         assert_eq!(budgets.admit(0, &["core"], at(0)), Err(spent));
         assert!(budgets.admit(1, &["core"], at(0)).is_ok(), "another installation");
@@ -170,12 +188,36 @@ mod tests {
     #[test]
     fn an_answer_that_is_late_does_not_fill_the_budget() {
         let budgets = Budgets::default();
-        budgets.note(0, &headers(60, 3, 100));
-        budgets.note(0, &headers(60, 4, 100));
-        budgets.note(0, &headers(60, 60, 99));
+        budgets.note(0, &headers(60, 3, 100), at(0));
+        budgets.note(0, &headers(60, 4, 100), at(0));
+        budgets.note(0, &headers(60, 60, 99), at(0));
         assert_eq!(budgets.view(at(0)).remaining, 3);
-        budgets.note(0, &headers(60, 59, 200));
+        budgets.note(0, &headers(60, 59, 200), at(0));
         assert_eq!(budgets.view(at(0)).remaining, 59);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_does_not_stop_larm_for_ever() {
+        let budgets = Budgets::default();
+        budgets.note(0, &headers(5000, 0, 253_370_764_800), at(0));
+        let until = at(61 * 60);
+        assert_eq!(budgets.admit(0, &["core"], at(0)), Err(GitHubErrorKind::BudgetSpent { until }));
+        assert!(budgets.admit(0, &["core"], until).is_ok());
+        budgets.note(0, &headers(5000, 4000, 7000), until);
+        assert_eq!(budgets.view(until).remaining, 4000, "what is right is believed again");
+    }
+
+    #[test]
+    fn kinds_of_requests_that_are_made_up_do_not_fill_the_memory() {
+        let budgets = Budgets::default();
+        for n in 0..2 * MOST_WINDOWS {
+            let mut made_up = headers(5000, 1, 100);
+            made_up.insert("x-ratelimit-resource", format!("r{n}").parse().unwrap());
+            budgets.note(0, &made_up, at(0));
+        }
+        assert_eq!(budgets.known.lock().unwrap().windows.len(), MOST_WINDOWS);
+        budgets.note(0, &headers(60, 1, 200), at(100));
+        assert_eq!(budgets.known.lock().unwrap().windows.len(), 1);
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //!
 //! An installation's token is asked for once, kept, and renewed five minutes before its end by
 //! this host's clock. A clock that is a minute slow still renews it in time; one that is worse
-//! meets a 401, upon which the token is renewed once.
+//! meets a 401, upon which the token is renewed once. While GitHub gives no new one, the old one
+//! is used to its end.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderValue, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
 use super::answer::Refusal;
 use super::connection::{Auth, Now};
@@ -62,7 +64,17 @@ pub(super) struct Credentials {
 
 enum Kind {
     Token(HeaderValue),
-    App { app: App, given: Option<u64>, kept: Mutex<Kept> },
+    App(Box<Installed>),
+}
+
+/// An App and what is kept of its installations.
+struct Installed {
+    app: App,
+    given: Option<u64>,
+    /// Never locked while GitHub is asked: who has a good token does not wait for those who ask.
+    kept: Mutex<Kept>,
+    /// One asks at a time, so that many calls at once ask for one token.
+    asking: Semaphore,
 }
 
 #[derive(Default)]
@@ -96,7 +108,9 @@ impl Credentials {
                 Kind::Token(header)
             }
             Auth::App { id, key, installation } => {
-                Kind::App { app: App::new(&id, &key)?, given: installation, kept: Mutex::default() }
+                let app = App::new(&id, &key)?;
+                let (kept, asking) = (Mutex::default(), Semaphore::new(1));
+                Kind::App(Box::new(Installed { app, given: installation, kept, asking }))
             }
         };
         Ok(Self { kind, now })
@@ -104,7 +118,7 @@ impl Credentials {
 
     /// Whether it is an App.
     pub(super) fn is_app(&self) -> bool {
-        matches!(self.kind, Kind::App { .. })
+        matches!(self.kind, Kind::App(_))
     }
 
     /// Whether it is a fine-grained token, which is told by how it begins (GitHub
@@ -117,7 +131,9 @@ impl Credentials {
     /// For calls as the App itself.
     pub(super) fn app(&self) -> Result<Bearer, GitHubErrorKind> {
         match &self.kind {
-            Kind::App { app, .. } => Ok(Bearer { header: self.signed(app)?, installation: 0 }),
+            Kind::App(installed) => {
+                Ok(Bearer { header: self.signed(&installed.app)?, installation: 0 })
+            }
             Kind::Token(header) => Ok(Bearer { header: header.clone(), installation: 0 }),
         }
     }
@@ -128,42 +144,58 @@ impl Credentials {
         wire: &Wire,
         owner: &Owner,
     ) -> Result<Bearer, GitHubErrorKind> {
-        let (app, given, kept) = match &self.kind {
+        let installed = match &self.kind {
             Kind::Token(header) => {
                 return Ok(Bearer { header: header.clone(), installation: 0 });
             }
-            Kind::App { app, given, kept } => (app, given, kept),
+            Kind::App(installed) => installed,
         };
-        // Held while asking, so that many calls at once ask for one token.
-        let mut kept = kept.lock().await;
-        let known = given.or_else(|| kept.installations.get(&owner.name).copied());
-        let installation = match known {
+        let living = |margin| installed.living(owner, (self.now)().saturating_add(margin));
+        if let Some(bearer) = living(MARGIN) {
+            return Ok(bearer);
+        }
+        // Never closed, so there always is a permit.
+        let _turn = installed.asking.acquire().await;
+        if let Some(bearer) = living(MARGIN) {
+            return Ok(bearer);
+        }
+        match Box::pin(self.ask(wire, installed, owner)).await {
+            Err(error) if error.is_transient() => living(SignedDuration::ZERO).ok_or(error),
+            asked => asked,
+        }
+    }
+
+    /// Asks for a token.
+    async fn ask(
+        &self,
+        wire: &Wire,
+        installed: &Installed,
+        owner: &Owner,
+    ) -> Result<Bearer, GitHubErrorKind> {
+        let app = &installed.app;
+        let installation = match installed.number(owner) {
             Some(installation) => installation,
             None => self.find(wire, app, owner).await?,
         };
-        kept.installations.insert(owner.name.clone(), installation);
-        let now = (self.now)();
-        let good = |token: &&LivingToken| token.ends.duration_since(now) > MARGIN;
-        if let Some(token) = kept.tokens.get(&installation).filter(good) {
-            return Ok(Bearer { header: token.header.clone(), installation });
-        }
         let token = match self.fetch(wire, app, installation).await {
             // The App may have been installed anew, with another number.
             Err(error @ GitHubErrorKind::NotInstalled) => {
-                kept.installations.remove(&owner.name);
+                installed.lock().installations.remove(&owner.name);
                 return Err(error);
             }
             fetched => fetched?,
         };
         let header = token.header.clone();
+        let mut kept = installed.lock();
+        kept.installations.insert(owner.name.clone(), installation);
         kept.tokens.insert(installation, token);
         Ok(Bearer { header, installation })
     }
 
     /// Forgets a token that was not accepted; whether a new one can be had.
-    pub(super) async fn renew(&self, refused: &Bearer) -> bool {
-        let Kind::App { kept, .. } = &self.kind else { return false };
-        let mut kept = kept.lock().await;
+    pub(super) fn renew(&self, refused: &Bearer) -> bool {
+        let Kind::App(installed) = &self.kind else { return false };
+        let mut kept = installed.lock();
         let is_this = |token: &LivingToken| token.header == refused.header;
         // Another call may have renewed it already.
         if kept.tokens.get(&refused.installation).is_some_and(is_this) {
@@ -219,6 +251,25 @@ impl Credentials {
             app.token((self.now)()).map_err(|reason| GitHubErrorKind::Options { reason })?;
         let reason = || "the App's token cannot be sent".to_owned();
         header(&token).ok_or_else(|| GitHubErrorKind::Options { reason: reason() })
+    }
+}
+
+impl Installed {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the installation at an owner, where it is known.
+    fn number(&self, owner: &Owner) -> Option<u64> {
+        self.given.or_else(|| self.lock().installations.get(&owner.name).copied())
+    }
+
+    /// The token for an owner if it lives longer than until then.
+    fn living(&self, owner: &Owner, then: Result<Timestamp, jiff::Error>) -> Option<Bearer> {
+        let (installation, then) = (self.number(owner)?, then.ok()?);
+        let kept = self.lock();
+        let token = kept.tokens.get(&installation).filter(|token| token.ends > then)?;
+        Some(Bearer { header: token.header.clone(), installation })
     }
 }
 

@@ -167,6 +167,38 @@ pub enum GitHubErrorKind {
     },
 }
 
+impl GitHubErrorKind {
+    /// Whether the same call may succeed later with nobody doing anything.
+    pub(super) fn is_transient(&self) -> bool {
+        use GitHubErrorKind as Kind;
+        match self {
+            Kind::BudgetSpent { .. }
+            | Kind::Paused { .. }
+            | Kind::TimedOut { .. }
+            | Kind::Unreachable { .. }
+            | Kind::Server { .. } => true,
+            Kind::Options { .. }
+            | Kind::BadCredential { .. }
+            | Kind::MissingPermission { .. }
+            | Kind::SingleSignOn { .. }
+            | Kind::IpAllowList { .. }
+            | Kind::NotInstalled
+            | Kind::Suspended { .. }
+            | Kind::NotFound { .. }
+            | Kind::Moved
+            | Kind::NoGroup { .. }
+            | Kind::NoJit
+            | Kind::RunnersDisabled { .. }
+            | Kind::ActionsDisabled { .. }
+            | Kind::LimitReached { .. }
+            | Kind::NameTaken { .. }
+            | Kind::Invalid { .. }
+            | Kind::Unexpected { .. }
+            | Kind::Malformed { .. } => false,
+        }
+    }
+}
+
 impl GitHubError {
     pub(super) fn new(
         operation: &'static str,
@@ -202,32 +234,7 @@ impl GitHubError {
 
     /// Whether the same call may succeed later with nobody doing anything.
     pub fn is_transient(&self) -> bool {
-        use GitHubErrorKind as Kind;
-        match self.inner.kind {
-            Kind::BudgetSpent { .. }
-            | Kind::Paused { .. }
-            | Kind::TimedOut { .. }
-            | Kind::Unreachable { .. }
-            | Kind::Server { .. } => true,
-            Kind::Options { .. }
-            | Kind::BadCredential { .. }
-            | Kind::MissingPermission { .. }
-            | Kind::SingleSignOn { .. }
-            | Kind::IpAllowList { .. }
-            | Kind::NotInstalled
-            | Kind::Suspended { .. }
-            | Kind::NotFound { .. }
-            | Kind::Moved
-            | Kind::NoGroup { .. }
-            | Kind::NoJit
-            | Kind::RunnersDisabled { .. }
-            | Kind::ActionsDisabled { .. }
-            | Kind::LimitReached { .. }
-            | Kind::NameTaken { .. }
-            | Kind::Invalid { .. }
-            | Kind::Unexpected { .. }
-            | Kind::Malformed { .. } => false,
-        }
+        self.inner.kind.is_transient()
     }
 
     /// Whether what was asked for may have happened although no good answer came.

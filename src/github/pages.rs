@@ -5,11 +5,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
-use super::error::GitHubError;
+use super::error::{GitHubError, GitHubErrorKind};
 use super::request::Call;
 
 /// The most that GitHub gives per page.
 const PER_PAGE: usize = 100;
+/// A list that is larger is none of GitHub's: a thousand runs are a third of it.
+const MOST_BYTES: usize = 64 << 20;
 
 /// One page of a list.
 pub(super) trait Page: DeserializeOwned + Serialize {
@@ -37,11 +39,17 @@ impl Connection {
         call: &Call,
         most: usize,
     ) -> Result<Listed<P::Item>, GitHubError> {
+        let mut bytes = 0_usize;
         let mut listed = Listed { items: Vec::new(), total: None };
         let joint = if call.path.contains('?') { '&' } else { '?' };
         for number in 1..=most {
             let path = format!("{}{joint}per_page={PER_PAGE}&page={number}", call.path);
-            let page: P = self.ask_kept(&call.clone().to(path)).await?;
+            let (page, size): (P, usize) = self.ask_sized(&call.clone().to(path)).await?;
+            bytes = size.saturating_add(bytes);
+            if bytes > MOST_BYTES {
+                let reason = format!("the list has more than {MOST_BYTES} bytes");
+                return Err(call.failed(GitHubErrorKind::Malformed { reason }));
+            }
             listed.total = page.total();
             let items = page.into_items();
             let full = items.len() >= PER_PAGE;

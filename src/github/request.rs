@@ -201,6 +201,14 @@ impl Connection {
     where
         T: DeserializeOwned + Serialize,
     {
+        self.ask_sized(call).await.map(|(read, _)| read)
+    }
+
+    /// The same with how many bytes it was.
+    pub(super) async fn ask_sized<T>(&self, call: &Call) -> Result<(T, usize), GitHubError>
+    where
+        T: DeserializeOwned + Serialize,
+    {
         let address = call.path.as_str();
         let kept = self.etags().get(address);
         let etag = kept.as_ref().map(|(etag, _)| etag.clone());
@@ -211,14 +219,14 @@ impl Connection {
             if read.is_err() {
                 self.etags().forget(address);
             }
-            return read;
+            return read.map(|read| (read, body.len()));
         }
         let read: T = call.read(&done.body)?;
         let etag = done.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
         if let (Some(etag), Ok(body)) = (etag, serde_json::to_vec(&read)) {
             self.etags().put(address, etag, body.into());
         }
-        Ok(read)
+        Ok((read, done.body.len()))
     }
 
     /// Makes a call; a status that is no success is an error.
@@ -240,9 +248,13 @@ impl Connection {
     }
 
     async fn perform_once(&self, call: &Call) -> Result<Done, GitHubError> {
+        // In a pause no token is fetched either.
+        if call.method != Method::DELETE {
+            self.budgets().admit(0, &[], self.now()).map_err(|kind| call.failed(kind))?;
+        }
         let bearer = self.bearer(call).await?;
         let answer = self.exchange(call, &bearer).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.credentials().renew(&bearer).await {
+        if answer.status != StatusCode::UNAUTHORIZED || !self.credentials().renew(&bearer) {
             return self.judged(call, answer);
         }
         // A token may end before its time: a clock that is off, an installation that was changed.
@@ -276,7 +288,7 @@ impl Connection {
             body,
         };
         let answer = self.wire().send(outgoing).await.map_err(failed)?;
-        self.budgets().note(bearer.installation, &answer.headers);
+        self.budgets().note(bearer.installation, &answer.headers, now);
         let status = answer.status.as_u16();
         tracing::debug!(method = %call.method, path = %call.path, status, "asked GitHub");
         Ok(answer)
