@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{CredentialError, Settings};
 use crate::farm::Farm;
-use crate::http::{Webhook, serve_webhook};
+use crate::http::{ARRIVAL, Webhook, serve_webhook};
 
 /// Why webhooks cannot be received.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,9 @@ pub(super) fn serve(
 ) -> Pin<Box<dyn Future<Output = io::Result<()>>>> {
     match listening {
         Some(Listening { listener, secret, path }) => {
-            Box::pin(serve_webhook(listener, Webhook { farm, secret, path }, stop))
+            let sink = Arc::new(move |sighting, at| farm.deliver(sighting, at));
+            let webhook = Webhook { sink, secret, path, arrival: ARRIVAL };
+            Box::pin(serve_webhook(listener, webhook, stop))
         }
         None => Box::pin(async move {
             stop.cancelled_owned().await;

@@ -48,7 +48,7 @@ use crate::model::Spec;
 pub use peer::Gate;
 pub use reload::{ReloadRequest, Reloads};
 pub use socket::{BindError, Socket, bind};
-pub use webhook::{Webhook, serve_webhook};
+pub use webhook::{ARRIVAL, Sink, Webhook, serve_webhook};
 
 /// The longest request body that is read. A just-in-time configuration is some 4 KiB.
 const MAX_BODY: usize = 256 * 1024;

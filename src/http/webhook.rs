@@ -2,48 +2,67 @@
 //!
 //! A delivery is checked, taken note of and answered; what follows from it comes afterwards.
 //! GitHub gives ten seconds, and calls what takes longer failed.
+//!
+//! Whoever reaches the address can send, so bodies that are not verified yet get only so much
+//! memory together, and only so much time.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures_util::StreamExt;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::farm::Farm;
+use crate::farm::Overrun;
 use crate::github::{self, Delivery, WebhookError};
+use crate::model::Sighting;
 
 /// The longest body that GitHub sends (GitHub documentation, "Webhook events and payloads").
 const MAX_BODY: usize = 25 * 1024 * 1024;
-/// How long a body may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(10);
+/// How many bytes all bodies that are arriving may have together.
+const MAX_ARRIVING: usize = 64 * 1024 * 1024;
 /// How many deliveries are remembered, so that what comes twice is looked at once.
 const REMEMBERED: usize = 10_000;
+/// GitHub's ids have 36 characters; they are not signed, and longer ones are not kept.
+const LONGEST_ID: usize = 100;
+
+/// Takes in what a webhook says of a job. Never waits.
+pub type Sink = Arc<dyn Fn(Sighting, Timestamp) -> Result<(), Overrun> + Send + Sync>;
 
 /// What a webhook needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Webhook {
     /// Where the news goes.
-    pub farm: Farm,
+    pub sink: Sink,
     /// What GitHub signs deliveries with.
     pub secret: SecretString,
     /// The path of its URL.
     pub path: String,
+    /// How long a body may take to arrive; [`ARRIVAL`] suits GitHub.
+    pub arrival: Duration,
 }
 
-#[derive(Debug, Clone)]
+/// How long GitHub waits for an answer (GitHub documentation, "Best practices for using webhooks").
+pub const ARRIVAL: Duration = Duration::from_secs(10);
+
 struct Receiver {
     webhook: Webhook,
-    seen: Arc<Mutex<Seen>>,
+    seen: Mutex<Seen>,
+    /// In bytes.
+    room: Semaphore,
 }
 
 /// Deliveries that were taken, the oldest forgotten first.
@@ -63,24 +82,59 @@ pub async fn serve_webhook(
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-fn router(webhook: Webhook) -> Router {
-    let path = webhook.path.clone();
-    let receiver = Receiver { webhook, seen: Arc::default() };
-    Router::new()
-        .route(&path, post(receive))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(receiver)
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
-async fn receive(State(receiver): State<Receiver>, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let arrival = Bytes::from_request(request, &());
-    let body = match tokio::time::timeout(ARRIVAL, arrival).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(rejection)) => return rejection.into_response(),
-        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
-    };
-    receiver.take(&headers, &body).into_response()
+fn router(webhook: Webhook) -> Router {
+    let path = webhook.path.clone();
+    let room = Semaphore::new(MAX_ARRIVING);
+    let receiver = Arc::new(Receiver { webhook, seen: Mutex::default(), room });
+    Router::new().route(&path, post(receive)).with_state(receiver)
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut arriving = Arriving { room: &receiver.room, bytes: Vec::new(), permit: None };
+    match tokio::time::timeout(receiver.webhook.arrival, arriving.read(body)).await {
+        Ok(Ok(())) => receiver.take(&parts.headers, &arriving.bytes).into_response(),
+        Ok(Err(status)) => status.into_response(),
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+/// A body on its way, with the room that it takes.
+struct Arriving<'a> {
+    room: &'a Semaphore,
+    bytes: Vec<u8>,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Arriving<'_> {
+    async fn read(&mut self, body: Body) -> Result<(), StatusCode> {
+        // What says that it is too large need not be read to find out.
+        if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+            if self.bytes.len() + chunk.len() > MAX_BODY {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            let size = u32::try_from(chunk.len()).map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+            let full = |_| StatusCode::SERVICE_UNAVAILABLE;
+            let more = self.room.try_acquire_many(size).map_err(full)?;
+            match &mut self.permit {
+                Some(permit) => permit.merge(more),
+                None => self.permit = Some(more),
+            }
+            self.bytes.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
 }
 
 impl Receiver {
@@ -91,23 +145,29 @@ impl Receiver {
             tracing::warn!("a webhook delivery with a wrong signature was refused");
             return (StatusCode::UNAUTHORIZED, "the signature is not right\n");
         }
-        let delivery = match github::parse(header("x-github-event").unwrap_or_default(), body) {
-            Ok(delivery) => delivery,
+        match github::parse(header("x-github-event").unwrap_or_default(), body) {
+            Ok(Delivery::Job { sighting, .. }) => {
+                self.pass_on(header("x-github-delivery").unwrap_or_default(), *sighting)
+            }
+            Ok(Delivery::Waiting | Delivery::Ping | Delivery::Other(_)) => {
+                (StatusCode::ACCEPTED, "nothing to do\n")
+            }
             Err(WebhookError::Signature | WebhookError::Malformed) => {
                 tracing::warn!("a webhook delivery could not be read");
-                return (StatusCode::BAD_REQUEST, "this cannot be read\n");
+                (StatusCode::BAD_REQUEST, "this cannot be read\n")
             }
-        };
-        let Delivery::Job { sighting, .. } = delivery else {
-            return (StatusCode::ACCEPTED, "nothing to do\n");
-        };
-        let id = header("x-github-delivery").unwrap_or_default();
-        if self.lock().knows(id) {
+        }
+    }
+
+    fn pass_on(&self, id: &str, sighting: Sighting) -> (StatusCode, &'static str) {
+        // Locked all along, so that of two that come at once one is known already.
+        let mut seen = self.lock();
+        if seen.knows(id) {
             return (StatusCode::ACCEPTED, "known\n");
         }
-        match self.webhook.farm.deliver(*sighting, clock::now()) {
+        match (self.webhook.sink)(sighting, clock::now()) {
             Ok(()) => {
-                self.lock().remember(id);
+                seen.remember(id);
                 (StatusCode::ACCEPTED, "taken\n")
             }
             Err(error) => {
@@ -128,7 +188,7 @@ impl Seen {
     }
 
     fn remember(&mut self, id: &str) {
-        if id.is_empty() || !self.ids.insert(id.to_owned()) {
+        if id.is_empty() || id.len() > LONGEST_ID || !self.ids.insert(id.to_owned()) {
             return;
         }
         self.order.push_back(id.to_owned());
