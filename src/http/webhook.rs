@@ -199,3 +199,45 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bodies_that_arrive_together_have_only_so_much_room() {
+        let room = Semaphore::new(10);
+        let arriving = || Arriving { room: &room, bytes: Vec::new(), permit: None };
+        let (mut first, mut second, mut third) = (arriving(), arriving(), arriving());
+        assert_eq!(first.read(Body::from("123456")).await, Ok(()));
+        let parts = ["12", "34"].map(Ok::<_, io::Error>);
+        let in_parts = Body::from_stream(futures_util::stream::iter(parts));
+        assert_eq!(second.read(in_parts).await, Ok(()));
+        assert_eq!(second.bytes, b"1234");
+        assert_eq!(third.read(Body::from("1")).await, Err(StatusCode::SERVICE_UNAVAILABLE));
+        drop(first);
+        assert_eq!(third.read(Body::from("1")).await, Ok(()));
+        drop((second, third));
+        assert_eq!(room.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_refused() {
+        let room = Semaphore::new(10);
+        let mut arriving = Arriving { room: &room, bytes: Vec::new(), permit: None };
+        let parts = [Ok("12"), Err(io::Error::other("gone"))];
+        let broken = Body::from_stream(futures_util::stream::iter(parts));
+        assert_eq!(arriving.read(broken).await, Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn the_oldest_ids_are_forgotten_and_long_ones_are_not_kept() {
+        let mut seen = Seen::default();
+        for n in 0..=REMEMBERED {
+            seen.remember(&n.to_string());
+        }
+        seen.remember(&"x".repeat(LONGEST_ID + 1));
+        assert_eq!((seen.ids.len(), seen.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(!seen.knows("0") && seen.knows("1") && seen.knows(&REMEMBERED.to_string()));
+    }
+}
