@@ -13,17 +13,17 @@ use crate::{Hub, header, message};
 
 const RUNNERS: &str = "/orgs/acme/actions/runners";
 
-fn permissions(granted: &[(&str, &str)]) -> Permissions {
+pub(crate) fn permissions(granted: &[(&str, &str)]) -> Permissions {
     granted.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect()
 }
 
-fn classic(token: &str, scopes: &[&str]) -> Account {
+pub(crate) fn classic(token: &str, scopes: &[&str]) -> Account {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
     let kind = AccountKind::Classic { scopes };
     Account { login: "jo".to_owned(), token: token.into(), kind, targets: None }
 }
 
-fn app() -> App {
+pub(crate) fn app() -> App {
     let granted = permissions(&[("organization_self_hosted_runners", "write")]);
     App {
         id: 12,

@@ -11,6 +11,7 @@
 
 mod access;
 mod application;
+mod client;
 mod faults;
 mod limits;
 mod listener;

@@ -22,6 +22,7 @@ pub(crate) const SECRET: &str = "between us";
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) headers: HeaderMap,
+    pub(crate) raw: Vec<u8>,
     pub(crate) body: Value,
     /// Whether its signature is right.
     pub(crate) signed: bool,
@@ -76,7 +77,8 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     mac.update(&body);
     let expected = format!("sha256={:x}", mac.finalize().into_bytes());
     let signed = headers["x-hub-signature-256"] == expected;
-    let body = serde_json::from_slice(&body).unwrap();
-    receiver.seen.send_modify(|seen| seen.push(Received { headers, body, signed }));
+    let raw = body.to_vec();
+    let body = serde_json::from_slice(&raw).unwrap();
+    receiver.seen.send_modify(|seen| seen.push(Received { headers, raw, body, signed }));
     *receiver.answer.lock().unwrap()
 }

@@ -45,7 +45,7 @@ async fn open(webhooks: WebhookFaults) -> (Hub, Receiver) {
 }
 
 /// Waits until every delivery has its answer.
-async fn settled(github: &StandIn) -> Vec<Delivery> {
+pub(crate) async fn settled(github: &StandIn) -> Vec<Delivery> {
     let wait = async {
         while github.deliveries().iter().any(|one| one.status.1 == 0) {
             tokio::time::sleep(Duration::from_millis(5)).await;
