@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use octocrab::{OctoBody, Octocrab};
 use tokio::time::timeout;
 
@@ -81,7 +81,15 @@ impl Wire {
         let answer = self.crab.execute(request).await.map_err(|error| self.broken(&error))?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, MOST_BYTES).collect().await;
-        let body = body.map_err(|error| self.broken(&*error))?.to_bytes();
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            // Asked for again it would be as large.
+            Some(_) => {
+                let reason = format!("it has more than {MOST_BYTES} bytes");
+                GitHubErrorKind::Malformed { reason }
+            }
+            None => self.broken(&*error),
+        });
+        let body = body?.to_bytes();
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 

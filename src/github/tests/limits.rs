@@ -139,3 +139,40 @@ async fn github_that_does_not_answer_is_not_waited_for() {
     assert!(matches!(error.kind(), GitHubErrorKind::TimedOut { .. }), "{error}");
     assert!(error.is_transient());
 }
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_kept_and_not_asked_for_again() {
+    let stage = Stage::new().await;
+    let large = status(200).set_body_bytes(vec![b' '; (16 << 20) + 1]);
+    stage.mount(LIST, large).await;
+    let error = stage.connection.runners(&repo()).await.unwrap_err();
+    assert!(matches!(error.kind(), GitHubErrorKind::Malformed { .. }), "{error}");
+    assert_eq!(stage.count("GET").await, 1);
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up() {
+    let stage = Stage::new().await;
+    let mut page: Vec<_> = (0..100).map(|id| runner(id, "r", "online", false)).collect();
+    page[0]["os"] = "x".repeat(10 << 20).into();
+    let endless = json!({"total_count": 1_000_000, "runners": page});
+    stage.answer(LIST, 200, endless).await;
+    let error = stage.connection.runners(&repo()).await.unwrap_err();
+    assert!(matches!(error.kind(), GitHubErrorKind::Malformed { .. }), "{error}");
+    assert_eq!(stage.count("GET").await, 7);
+}
+
+#[tokio::test]
+async fn a_credential_is_not_led_on_to_another_host() {
+    let (stage, other) = (Stage::new().await, Stage::new().await);
+    let elsewhere = format!("{}/elsewhere", other.server.uri());
+    stage.mount(LIST, status(307).insert_header("location", elsewhere)).await;
+    other.answer("GET /elsewhere", 200, runners(&[])).await;
+    // Whatever comes of it.
+    drop(stage.connection.runners(&repo()).await);
+    let led = other.requests().await;
+    assert_eq!(led.len(), 1);
+    for request in led {
+        assert!(!request.headers.contains_key("authorization"), "{request:?}");
+    }
+}
