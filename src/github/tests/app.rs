@@ -137,3 +137,16 @@ async fn a_key_that_the_app_does_not_have_is_told() {
     assert!(report.findings[0].hint.as_ref().unwrap().contains("clock"));
     assert_eq!(stage.count("POST").await, 1);
 }
+
+#[tokio::test]
+async fn in_a_pause_no_token_is_fetched() {
+    let stage = Stage::app(Some(77)).await;
+    stage.mount(TOKENS, token("ghs_one")).await;
+    stage.mount(LIST, says(429, "Slow down").insert_header("retry-after", "3600")).await;
+    let first = stage.connection.runners(&repo()).await.unwrap_err();
+    // The token is about to end, and the pause is not over.
+    stage.pass(3400);
+    let error = stage.connection.runners(&repo()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry_at()), (first.kind(), Some(at(1_003_600))));
+    assert_eq!(stage.count("POST").await, 1);
+}
