@@ -83,7 +83,7 @@ async fn send_jobs(ground: &Ground) {
 /// The daemon's resident memory.
 fn megabytes(ground: &Ground) -> f64 {
     let pid = std::fs::read_to_string(ground.path("state/larm.pid")).unwrap();
-    let pid = pid.trim();
+    let pid = pid.split_whitespace().next().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();

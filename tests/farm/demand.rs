@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
+use larm::smoke::bridge_address;
 use larm::smoke::standin::{Faults, LimitSpan, SecondaryLimit, WebhookFaults};
+use rustix::process::Signal;
 
 use crate::ground::Ground;
+use crate::host;
 use crate::larm::Larm;
+use crate::own_lxd::OwnLxd;
 
 /// Three places, six runners at most.
 const POOLS: &str = "
@@ -52,9 +56,13 @@ async fn thirty_jobs_run_once_each_where_they_belong() {
     larm.stop();
 }
 
+/// Webhooks are lost, doubled, late and forged, GitHub fails, limits and lags, larm is killed, and
+/// LXD too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_jobs_run_once_each_in_a_storm() {
-    let Some(ground) = Ground::open().await else { return };
+    let Some(lxd) = OwnLxd::start().await else { return };
+    let address = bridge_address(&lxd.client, &[host::profile()]).await.unwrap();
+    let ground = Ground::on(lxd.client.clone(), address).await;
     ground.configure("2s", POOLS);
     ground.add_hook();
     ground.github.set_faults(Faults {
@@ -82,6 +90,8 @@ async fn thirty_jobs_run_once_each_in_a_storm() {
     ends(&ground, 12).await;
     larm.kill();
     let larm = Larm::start(&ground).await;
+    ends(&ground, 18).await;
+    lxd.restart(Signal::KILL, || {}).await;
     ground.all_finished().await;
     expect_well(&ground, &larm).await;
     larm.stop();

@@ -16,4 +16,6 @@ mod ground;
 pub mod host;
 mod larm;
 mod mismatches;
+#[path = "../crash/own_lxd.rs"]
+mod own_lxd;
 mod reload;
