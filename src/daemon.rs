@@ -40,11 +40,12 @@ use crate::manager::{
 };
 use crate::store::StoreError;
 
-pub use accounts::{AccountError, connect};
+pub use accounts::{AccountError, connect, connect_with};
+pub use application::{Origin, application_cache, origin as application_origin};
 pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
-use application::{Origin, Provider};
+use application::Provider;
 use reload::Listeners;
 
 /// How long requests under way may take to end once the daemon is told to stop.
@@ -186,7 +187,7 @@ impl Parts {
         };
         let farm = farm::start(options, &farm_tasks);
         let provider = Provider {
-            cache: application::cache(&settings.state_dir),
+            cache: application_cache(&settings.state_dir),
             given,
             accounts: received,
             farm: farm.clone(),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::{
-    cleanup, completions, config, doctor, events, flush, init, man, report, runner, serve, setup,
-    smoke,
+    application, cleanup, completions, config, doctor, events, flush, init, job, man, pool, reload,
+    report, runner, serve, setup, smoke, why,
 };
 
 /// Turns one machine with LXD into a farm of ephemeral GitHub Actions runners.
@@ -20,7 +20,7 @@ use super::{
         and nobody uses after.\n\n\
         Start with `larm setup`, which prepares LXD, and `larm init`, which writes a configuration;\n\
         `larm doctor` checks the machine, and `larm smoke` proves that it can run jobs.\n\
-        `larm serve` is the daemon; the other commands ask it.",
+        `larm serve` is the daemon; the other commands ask it. `larm why` tells why a job waits.",
     after_long_help = report::EXIT_CODES,
     subcommand_required = true,
     arg_required_else_help = true
@@ -77,6 +77,14 @@ pub(super) enum Command {
     /// Create, list, look into and delete runners
     #[command(subcommand)]
     Runner(runner::RunnerCommand),
+    /// List and show pools
+    #[command(subcommand)]
+    Pool(pool::PoolCommand),
+    /// List and show jobs
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    Why(why::Arguments),
+    Reload(reload::Arguments),
     Flush(flush::Arguments),
     Cleanup(cleanup::Arguments),
     Events(events::Arguments),
@@ -87,6 +95,9 @@ pub(super) enum Command {
     /// Check the configuration files, or print what holds
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// List the runner applications that are kept on this machine
+    #[command(subcommand)]
+    Application(application::ApplicationCommand),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }

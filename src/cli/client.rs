@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::report::CliError;
+use crate::http::types::farm::{JobStatus, Jobs, PoolStatus, Pools, Reloaded, Why};
 use crate::http::types::{
     CleanupRequest, CreateRequest, Created, CredentialBody, DeleteRequest, ErrorBody, ErrorKind,
     Events, FlushRequest, Logs, Removed, Runner, Runners, ServerInfo,
 };
-use crate::model::Phase;
+use crate::model::{JobId, Phase};
 
 /// For what the daemon answers from memory.
 const QUICK: Duration = Duration::from_secs(30);
@@ -55,6 +56,14 @@ pub(super) struct ListAsk {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) phase: Option<String>,
     pub(super) all: bool,
+}
+
+/// Which jobs to ask for.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct JobsAsk {
+    pub(super) all: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<u32>,
 }
 
 impl Daemon {
@@ -120,6 +129,34 @@ impl Daemon {
 
     pub(super) async fn delete(&self, id: &str, how: &DeleteRequest) -> Result<Removed, CliError> {
         self.read(self.request(Method::DELETE, &runner_path(id)).json(how), WORK).await
+    }
+
+    pub(super) async fn pools(&self) -> Result<Pools, CliError> {
+        self.read(self.request(Method::GET, "pools"), QUICK).await
+    }
+
+    pub(super) async fn pool(&self, name: &str) -> Result<PoolStatus, CliError> {
+        let path = format!("pools/{}", segment(name));
+        self.read(self.request(Method::GET, &path), QUICK).await
+    }
+
+    pub(super) async fn jobs(&self, ask: &JobsAsk) -> Result<Jobs, CliError> {
+        self.read(self.request(Method::GET, "jobs").query(ask), QUICK).await
+    }
+
+    pub(super) async fn job(&self, id: JobId) -> Result<JobStatus, CliError> {
+        self.read(self.request(Method::GET, &format!("jobs/{id}")), QUICK).await
+    }
+
+    /// Why a job waits or a runner is as it is.
+    pub(super) async fn why(&self, subject: &str) -> Result<Why, CliError> {
+        let path = format!("why/{}", segment(subject));
+        self.read(self.request(Method::GET, &path), QUICK).await
+    }
+
+    /// Makes the daemon read its configuration again.
+    pub(super) async fn reload(&self) -> Result<Reloaded, CliError> {
+        self.read(self.request(Method::POST, "reload"), QUICK).await
     }
 
     pub(super) async fn flush(&self, how: &FlushRequest) -> Result<Removed, CliError> {

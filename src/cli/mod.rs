@@ -1,5 +1,6 @@
 //! The command line: one command per file, each asks and then prints.
 
+mod application;
 mod arguments;
 mod cleanup;
 mod client;
@@ -10,9 +11,12 @@ mod doctor;
 mod events;
 mod flush;
 mod init;
+mod job;
 mod man;
+mod pool;
 mod print;
 mod progress;
+mod reload;
 mod report;
 mod runner;
 mod secret;
@@ -21,6 +25,7 @@ mod setup;
 mod smoke;
 mod sysctl;
 mod terminal;
+mod why;
 
 use std::process::ExitCode;
 
@@ -45,12 +50,17 @@ pub fn main() -> ExitCode {
 fn run(command: Command, context: &Context) -> Result<Outcome, CliError> {
     match command {
         Command::Runner(command) => block_on(runner::run(command, context)),
+        Command::Pool(command) => block_on(pool::run(command, context)),
+        Command::Job(command) => block_on(job::run(command, context)),
+        Command::Why(arguments) => block_on(why::run(arguments, context)),
+        Command::Reload(arguments) => block_on(reload::run(arguments, context)),
+        Command::Application(command) => block_on(application::run(command, context)),
         Command::Flush(arguments) => block_on(flush::run(arguments, context)),
         Command::Cleanup(arguments) => block_on(cleanup::run(arguments, context)),
         Command::Events(arguments) => block_on(events::run(arguments, context)),
         Command::Doctor(arguments) => block_on(doctor::run(arguments, context)),
         Command::Setup(arguments) => block_on(setup::run(arguments, context)),
-        Command::Init(arguments) => init::run(arguments, context),
+        Command::Init(arguments) => block_on(init::run(arguments, context)),
         Command::Config(command) => config::run(&command, context),
         Command::Smoke(arguments) => smoke::run(arguments, context),
         Command::Serve(arguments) => serve::run(&arguments, context),

@@ -20,9 +20,10 @@ Exit codes:
   0    it worked
   1    it failed
   2    the command line is wrong
-  3    there is no such runner, log or instance
-  4    refused: the runner is busy or in another phase, a file is there already, or nobody confirmed
-  5    the daemon or LXD cannot be reached
+  3    there is no such runner, pool, job, log or instance
+  4    refused: the runner is busy or in another phase, the configuration to reload is wrong, a file
+       is there already, or nobody confirmed
+  5    the daemon, LXD or GitHub cannot be reached
   6    it took longer than allowed
   130  interrupted
 `larm runner shell` passes on the exit code of what ran in the instance.
@@ -82,6 +83,12 @@ pub(super) enum CliError {
     /// The daemon did not answer in time.
     #[error("larm's daemon did not answer within {seconds} s")]
     DaemonSlow { seconds: u64 },
+    /// GitHub says that something does not work.
+    #[error("{message}")]
+    GitHub { message: String, hint: String },
+    /// GitHub does not answer as it should.
+    #[error("{message}")]
+    GitHubAway { message: String, hint: String },
     /// The daemon answered something that makes no sense.
     #[error("larm's daemon answered with nonsense: {0}")]
     Nonsense(String),
@@ -115,7 +122,7 @@ impl CliError {
     /// The exit code for it.
     fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Daemon { .. } => ExitStatus::Unreachable,
+            Self::Daemon { .. } | Self::GitHubAway { .. } => ExitStatus::Unreachable,
             Self::DaemonSlow { .. } | Self::TimedOut { .. } => ExitStatus::TimedOut,
             Self::Api(info) => by_kind(info.kind),
             // Whoever reads our output has seen enough: that is no failure.
@@ -127,6 +134,7 @@ impl CliError {
             | Self::Profile(_)
             | Self::Credential(_)
             | Self::Nonsense(_)
+            | Self::GitHub { .. }
             | Self::Io { .. }
             | Self::Output(_) => ExitStatus::Failure,
             Self::Usage { .. } => ExitStatus::Usage,
@@ -149,6 +157,8 @@ impl CliError {
                 Some("--force replaces it; of a configuration a copy is kept".to_owned())
             }
             Self::Unconfirmed { hint, .. }
+            | Self::GitHub { hint, .. }
+            | Self::GitHubAway { hint, .. }
             | Self::Usage { hint, .. }
             | Self::TimedOut { hint, .. }
             | Self::Interrupted { hint, .. } => Some(hint.clone()),
@@ -263,6 +273,13 @@ pub(super) fn finish(outcome: Result<Outcome, CliError>, context: &Context) -> E
 pub(super) fn notice(context: &Context, text: &str) {
     if !context.global.quiet {
         write_error(&format!("{}\n", plain(text)));
+    }
+}
+
+/// Tells the user of something that is wrong and stopped nothing.
+pub(super) fn warn(context: &Context, text: &str) {
+    if !context.global.quiet {
+        write_error(&format!("warning: {}\n", plain(text)));
     }
 }
 

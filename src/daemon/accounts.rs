@@ -67,6 +67,14 @@ pub fn connect(settings: &ConnectionSettings) -> Result<Option<Connection>, Acco
             Auth::App { id: id.clone(), key: key_file.read_key()?, installation: *installation }
         }
     };
+    connect_with(settings, auth).map(Some)
+}
+
+/// A connection with a secret that need not be in a file.
+///
+/// # Errors
+/// If it is no credential. Must be called inside the runtime.
+pub fn connect_with(settings: &ConnectionSettings, auth: Auth) -> Result<Connection, AccountError> {
     let options = ConnectionOptions {
         name: settings.name.clone(),
         url: settings.url.clone(),
@@ -74,5 +82,5 @@ pub fn connect(settings: &ConnectionSettings) -> Result<Option<Connection>, Acco
         auth,
         timeout: TIMEOUT,
     };
-    Ok(Some(Connection::new(options)?))
+    Ok(Connection::new(options)?)
 }

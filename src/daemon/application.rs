@@ -33,13 +33,13 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// The cache of a daemon with this state directory.
-pub(super) fn cache(state_dir: &Path) -> Cache {
+pub fn application_cache(state_dir: &Path) -> Cache {
     Cache::new(state_dir.join(DIRECTORY), CacheOptions::default())
 }
 
 /// Where the runner application comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub enum Origin {
     /// It is in the image.
     Image,
     /// The archive that the configuration names.
@@ -50,7 +50,7 @@ pub(super) enum Origin {
 
 /// What the configuration says, and where it says nothing: GitHub's, if there is an account that
 /// could ask for it.
-pub(super) fn origin(settings: &Settings) -> Origin {
+pub fn origin(settings: &Settings) -> Origin {
     let account = settings.connections.iter().any(|one| one.auth.is_some());
     match (&settings.runner.tarball, settings.runner.application) {
         (Some(tarball), _) => Origin::Fixed(tarball.clone()),

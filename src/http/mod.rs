@@ -9,6 +9,10 @@
 //! | `DELETE /1.0/runners/{id}` | removes one ([`types::DeleteRequest`] -> [`types::Removed`]) |
 //! | `POST /1.0/runners/{id}/credential` | gives a standby its credential |
 //! | `GET /1.0/runners/{id}/logs`, `.../logs/{name}` | the logs that were kept of it |
+//! | `GET /1.0/pools`, `.../pools/{name}` | the pools, and who is in them ([`types::farm::Pools`]) |
+//! | `GET /1.0/jobs?all=&limit=`, `.../jobs/{id}` | the jobs ([`types::farm::Jobs`]) |
+//! | `GET /1.0/why/{subject}` | why a job waits or a runner is as it is ([`types::farm::Why`]) |
+//! | `POST /1.0/reload` | reads the configuration again ([`types::farm::Reloaded`]) |
 //! | `POST /1.0/flush`, `POST /1.0/cleanup` | removes many ([`types::Removed`]) |
 //! | `GET /1.0/events?after=&limit=&last=&runner=&wait=S` | the journal; `wait` is a long poll |
 //!

@@ -60,7 +60,7 @@ impl Check {
 }
 
 /// Bytes as people say them.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(in crate::cli) fn bytes(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
     if bytes >= 10 << 30 { format!("{} GiB", bytes >> 30) } else { format!("{} MiB", bytes / MIB) }
 }

@@ -44,7 +44,7 @@ pub(super) async fn image(
             }
         }
     }
-    checks.push(application::check(settings.runner.tarball.as_ref(), in_image));
+    checks.push(application::check(settings, in_image).await);
     Ok(checks)
 }
 

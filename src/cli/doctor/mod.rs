@@ -4,6 +4,7 @@ mod agent;
 mod application;
 mod check;
 mod deep;
+mod github;
 mod image;
 mod import;
 mod inside;
@@ -23,13 +24,15 @@ use super::progress::Progress;
 use super::report::{CliError, Outcome};
 use crate::config::Settings;
 use crate::lxd::{self, Client};
+pub(super) use check::bytes;
 use check::{Check, Status};
 use stop::Stop;
 
 /// Check whether this machine can run runners
 ///
-/// Prints one line for each check, and for each failure the command that mends it. Exit code 1 if
-/// any check failed.
+/// Prints one line for each check, and for each failure the command that mends it. GitHub is asked
+/// about each account and its pools' targets; nothing is changed there. Exit code 1 if any check
+/// failed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm doctor\n  \
@@ -76,7 +79,10 @@ async fn look(context: &Context, settings: &Settings, deep: Option<&mut Stop<'_>
     }
     checks.push(machine::limits());
     checks.push(machine::state_dir(&settings.state_dir));
-    checks.push(daemon);
+    checks.extend(Box::pin(github::check(settings)).await);
+    let daemon_runs = daemon.runs;
+    checks.extend(settings.webhook.iter().map(|one| github::webhook(one, daemon_runs)));
+    checks.push(daemon.check);
     checks
 }
 
@@ -117,13 +123,21 @@ fn broke_off(error: &lxd::Error) -> Check {
     Check::fail("lxd", error.to_string(), server::unreachable_fix(error))
 }
 
-async fn daemon(context: &Context) -> Check {
+/// What was found of the daemon.
+struct Daemon {
+    /// Whether it answers.
+    runs: bool,
+    check: Check,
+}
+
+async fn daemon(context: &Context) -> Daemon {
     const NAME: &str = "daemon";
     let answer = match context.daemon() {
         Ok(daemon) => daemon.info().await,
         Err(error) => Err(error),
     };
-    match answer {
+    let runs = answer.is_ok();
+    let check = match answer {
         Ok(info) => match info.lxd_trouble {
             None => Check::ok(NAME, format!("larm {} runs, pid {}", info.version, info.pid)),
             Some(trouble) => Check::fail(
@@ -136,7 +150,8 @@ async fn daemon(context: &Context) -> Check {
             let fix = error.hint().unwrap_or_else(|| "`systemctl start larm`".to_owned());
             Check::warn(NAME, error.to_string(), fix)
         }
-    }
+    };
+    Daemon { runs, check }
 }
 
 fn show(check: &Check, colored: bool) -> Result<(), CliError> {

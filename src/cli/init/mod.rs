@@ -3,6 +3,8 @@
 mod answers;
 mod dialogue;
 mod files;
+mod flags;
+mod live;
 mod page;
 
 use std::num::NonZeroU16;
@@ -25,7 +27,8 @@ use files::Draft;
 ///
 /// Asks where runners register, how larm signs in, and how many runners there may be, and writes a
 /// commented configuration file. What flags say is not asked for; without a terminal, flags must say
-/// where and how, and the rest has defaults.
+/// where and how, and the rest has defaults. Before anything is written GitHub is asked whether the
+/// credential works and may do what larm needs; that makes no runner and changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm init                                             asks\n  \
@@ -61,6 +64,9 @@ pub(super) struct Arguments {
     /// How many runners wait for jobs
     #[arg(long, value_name = "NUMBER")]
     min_idle: Option<u16>,
+    /// Do not ask GitHub whether the credential works
+    #[arg(long)]
+    no_check: bool,
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
@@ -77,15 +83,16 @@ struct Written {
     backup: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
     let config = context.global.config.clone();
     let config = config.unwrap_or_else(|| PathBuf::from(config::DEFAULT_FILE));
     let config = files::absolute(&config)?;
-    let force = arguments.force;
-    files::refuse_existing(&config, force)?;
+    files::refuse_existing(&config, arguments.force)?;
     let dialogue = if arguments.yes || context.global.json { None } else { Dialogue::open() };
+    let how =
+        How { force: arguments.force, check: !arguments.no_check, confirm: dialogue.is_some() };
     let answers = Answers::collect(arguments, dialogue.as_ref(), &config.with_file_name("token"))?;
-    let written = write(&config, &answers, force, dialogue.is_some())?;
+    let written = write(&config, &answers, how, context).await?;
     if context.global.json {
         print::json(&written)?;
     } else {
@@ -94,23 +101,39 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Outcome, Cl
     Ok(Outcome::Done)
 }
 
+/// How to write.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// Whether to replace what is there.
+    force: bool,
+    /// Whether to ask GitHub first.
+    check: bool,
+    /// Whether to ask the user first.
+    confirm: bool,
+}
+
 /// Nothing is in its place before the draft is known to be right, and the configuration comes last.
-fn write(
+async fn write(
     config: &Path,
     answers: &Answers,
-    force: bool,
-    confirm: bool,
+    how: How,
+    context: &Context,
 ) -> Result<Written, CliError> {
     let given = match &answers.auth {
         Auth::Token(token) => token.given.as_ref().map(|given| (&token.file, given)),
         Auth::App { .. } => None,
     };
     if let Some((file, _)) = given {
-        files::refuse_existing(file, force)?;
+        files::refuse_existing(file, how.force)?;
     }
-    let draft = Draft::new(config, &page::text(answers))?;
-    config::load(Some(draft.path()), Overrides::default())?;
-    if confirm && report::confirm(&format!("Write {}?", config.display()))? != Some(true) {
+    let text = page::text(answers);
+    let draft = Draft::new(config, &text)?;
+    let settings = config::load(Some(draft.path()), Overrides::default())
+        .map_err(|error| flags::blame(error, &text))?;
+    if how.check {
+        Box::pin(live::check(&settings, answers, context)).await?;
+    }
+    if how.confirm && report::confirm(&format!("Write {}?", config.display()))? != Some(true) {
         return Err(dialogue::left());
     }
     if let Some((file, token)) = given {

@@ -12,6 +12,7 @@ mod show;
 mod wait;
 
 pub(super) use create::instance_type;
+pub(super) use show::instance;
 
 use clap::Subcommand;
 

@@ -70,7 +70,8 @@ fn health(runner: &Runner) -> String {
     }
 }
 
-fn instance(spec: &Spec) -> String {
+/// What an instance is made from, on one line.
+pub(in crate::cli) fn instance(spec: &Spec) -> String {
     let mut text = format!(
         "{} from {} with profiles {}",
         spec.instance_type,
