@@ -17,6 +17,10 @@ fn larm_says_what_it_is_for() {
     Commands:
       serve        Run the daemon
       runner       Create, list, look into and delete runners
+      pool         List and show pools
+      job          List and show jobs
+      why          Tell in plain words why a job waits, or a runner is as it is
+      reload       Make the daemon read its configuration again
       flush        Delete all idle runners, or with --busy all runners
       cleanup      Delete unhealthy runners and whatever was left behind
       events       Show what happened to the runners, the oldest first
@@ -25,6 +29,7 @@ fn larm_says_what_it_is_for() {
       smoke        Prove that this host can run jobs, without a GitHub account
       init         Write a first configuration
       config       Check the configuration files, or print what holds
+      application  List the runner applications that are kept on this machine
       completions  Print a completion script for a shell
       man          Print larm's manual page, or write those of all commands
       help         Print this message or the help of the given subcommand(s)
@@ -230,8 +235,25 @@ fn the_long_help_tells_the_exit_codes() {
 
 #[test]
 fn every_command_has_examples_or_needs_none() {
-    for command in ["serve", "flush", "events", "doctor", "setup", "init", "completions", "man"] {
-        let help = Place::new().run(&[command, "--help"]);
+    for command in [
+        "serve",
+        "flush",
+        "events",
+        "doctor",
+        "setup",
+        "init",
+        "completions",
+        "man",
+        "why",
+        "reload",
+        "pool list",
+        "pool show",
+        "job list",
+        "job show",
+        "application list",
+    ] {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = Place::new().run(&words);
         assert!(help.starts_with("exit: 0\n") && help.contains("\nExamples:\n"), "{command}");
     }
 }
@@ -251,7 +273,9 @@ fn manual_pages_are_written() {
     let place = Place::new();
     assert!(place.run(&["man"]).contains(".TH larm 1"));
     assert_eq!(place.run(&["man", "pages"]), "exit: 0\n----- stdout\n----- stderr\n");
-    for page in ["larm.1", "larm-runner-create.1", "larm-runner-give.1", "larm-setup.1"] {
+    for page in
+        ["larm.1", "larm-runner-create.1", "larm-runner-give.1", "larm-setup.1", "larm-why.1"]
+    {
         assert!(holds(&place.path("pages"), page), "{page}");
     }
 }

@@ -11,6 +11,7 @@ mod daemon;
 mod doctor;
 mod errors;
 mod farm;
+mod github;
 mod help;
 mod init;
 mod run;
