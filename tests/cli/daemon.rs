@@ -7,7 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::run::Place;
+use crate::run::{Place, terminal};
 
 /// How long the daemon may take to say something to systemd.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,7 +49,7 @@ impl Daemon {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
@@ -149,7 +149,10 @@ fn it_starts_again_after_a_sudden_end() {
 #[test]
 fn a_closed_terminal_stops_it_well() {
     let place = place();
-    let mut daemon = Daemon::start(&place);
+    let (_screen, terminal) = terminal();
+    let mut command = place.command(&["serve", "-q"]);
+    command.stderr(terminal);
+    let mut daemon = Daemon::start_as(&place, command);
     daemon.signal(Signal::HUP);
     daemon.until_told("STOPPING=1");
     assert_eq!(daemon.child.wait().unwrap().code(), Some(0));

@@ -8,6 +8,7 @@ use insta::assert_snapshot;
 use larm::smoke::standin::{
     Account, AccountKind, Group, JobSpec, Organization, Repository, StandIn,
 };
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
@@ -282,7 +283,7 @@ async fn one_account_is_broken_and_the_other_goes_on() {
 async fn a_reload_tells_what_it_changed_and_a_wrong_one_changes_nothing() {
     let hub = Hub::open().await;
     hub.configure("");
-    let _daemon = Daemon::start(&hub.place);
+    let daemon = Daemon::start(&hub.place);
     let lines = fs::read_to_string(hub.place.path("larm.toml")).unwrap().lines().count();
     hub.configure("[[pool]]\nname = 'late'\ngithub = 'acme/web'\nmin_idle = 9\n");
     let wrong = hub.place.run(&["reload"]);
@@ -320,6 +321,9 @@ async fn a_reload_tells_what_it_changed_and_a_wrong_one_changes_nothing() {
     no pool has changed
     ----- stderr
     ");
+    hub.configure("");
+    daemon.signal(Signal::HUP);
+    hub.json_once(&["pool", "list"], |pools| names(pools) == ["web", "api"]).await;
 }
 
 #[test]
