@@ -107,3 +107,36 @@ pub(super) fn webhook(webhook: &WebhookSettings, daemon_runs: bool) -> Check {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn where_webhooks_come_in_is_free_or_the_daemons() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "s").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = |secret: PathBuf| WebhookSettings {
+            listen: taken.local_addr().unwrap(),
+            secret_file: secret.try_into().unwrap(),
+            path: "/webhook".to_owned(),
+            url: None,
+        };
+        assert_eq!(webhook(&settings(secret.clone()), true).status, Status::Ok);
+        let stranger = webhook(&settings(secret.clone()), false);
+        assert_eq!(stranger.status, Status::Fail);
+        assert!(stranger.detail.starts_with("cannot listen on 127.0.0.1:"), "{}", stranger.detail);
+        let lost = webhook(&settings(folder.path().join("none")), true);
+        assert_eq!(lost.status, Status::Fail);
+        let settings = settings(secret);
+        drop(taken);
+        assert_eq!(webhook(&settings, false).status, Status::Ok);
+        assert_eq!(webhook(&settings, true).status, Status::Warn);
+    }
+}
