@@ -46,7 +46,7 @@ impl Draft<'_> {
                 self.keep(Kept::Busy, "it is not removed: a job has reached it".to_owned());
             }
             Quiesced::Unreachable(why) => {
-                let text = format!("it is not removed: its guest cannot be asked: {why}");
+                let text = format!("it is not removed: whether it has a job is not known: {why}");
                 self.keep(Kept::Unreachable(why.clone()), text);
             }
         }
