@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails says where")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints figures")]
 
+#[path = "../../tests/support/daemon.rs"]
+pub mod daemon;
 #[expect(dead_code, reason = "shared with the tests of the farm")]
 #[path = "../../tests/farm/ground.rs"]
 mod ground;
@@ -16,6 +18,8 @@ pub mod host;
 #[expect(dead_code, reason = "shared with the tests of the farm")]
 #[path = "../../tests/farm/larm.rs"]
 mod larm;
+#[path = "../../tests/support/leftovers.rs"]
+pub mod leftovers;
 mod stages;
 #[path = "../../tests/support/mod.rs"]
 pub mod support;

@@ -8,32 +8,7 @@
 use jiff::Timestamp;
 
 use super::entry::Wanted;
-
-/// A download as GitHub lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    /// GitHub's word for the operating system: `linux`, `osx`, `win`.
-    pub os: String,
-    /// GitHub's word for the architecture: `x64`, `arm64`, `arm`.
-    pub architecture: String,
-    /// Where it is.
-    pub url: String,
-    /// The archive's name.
-    pub filename: String,
-    /// Its SHA-256 in hexadecimal, where GitHub tells.
-    pub sha256: Option<String>,
-    /// Its version, like `2.330.0`.
-    pub version: String,
-}
-
-/// Until when a version may be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deprecation {
-    /// The version.
-    pub version: String,
-    /// When its listeners get no jobs any more; `None` as long as GitHub has not set a date.
-    pub runtime_ends: Option<Timestamp>,
-}
+use crate::model::{Deprecation, Download};
 
 /// The version to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +80,7 @@ pub fn choose(
 
 fn judge(one: &Download, deprecations: &[Deprecation], now: Timestamp) -> Result<Choice, NoChoice> {
     let told = deprecations.iter().filter(|told| told.version == one.version);
-    let ends = told.filter_map(|told| told.runtime_ends).min();
+    let ends = told.filter_map(Deprecation::end).min();
     if let Some(ended) = ends.filter(|at| *at <= now) {
         return Err(NoChoice::Doomed { version: one.version.clone(), ended });
     }
@@ -147,7 +122,7 @@ mod tests {
     }
 
     fn ends(version: &str, second: i64) -> Deprecation {
-        Deprecation { version: version.into(), runtime_ends: Some(at(second)) }
+        Deprecation { version: version.into(), runtime_ends: Some(at(second)), too_old: false }
     }
 
     #[test]
@@ -159,7 +134,7 @@ mod tests {
             download("2.332.0", "win", "x64"),
             download("2.400.0-rc1", "linux", "x64"),
         ];
-        let none = Deprecation { version: "2.330.0".into(), runtime_ends: None };
+        let none = Deprecation { version: "2.330.0".into(), runtime_ends: None, too_old: false };
         let choice = choose(&downloads, &[none], "x64", at(0)).unwrap();
         assert_eq!((&*choice.wanted.version, choice.ends), ("2.330.0", None));
         assert_eq!(choice.wanted.sha256, "ab".repeat(32));

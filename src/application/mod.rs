@@ -16,7 +16,7 @@ mod error;
 mod partial;
 
 pub use cache::{Cache, CacheOptions};
-pub use choice::{Choice, Deprecation, Download, NoChoice, choose, host_architecture};
+pub use choice::{Choice, NoChoice, choose, host_architecture};
 pub use entry::{Cached, Progress, Wanted};
 pub use error::{FetchError, FetchErrorKind};
 

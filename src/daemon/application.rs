@@ -5,20 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::application::{
-    Cache, CacheOptions, Cached, Deprecation, Download, FetchError, NoChoice, Progress, Wanted,
-    choose, host_architecture,
+    Cache, CacheOptions, Cached, FetchError, NoChoice, Progress, Wanted, choose, host_architecture,
 };
 use crate::clock;
 use crate::config::{ApplicationOrigin, Settings, Tarball};
 use crate::farm::Farm;
-use crate::github::{self, Connection, GitHubError};
+use crate::github::{Connection, GitHubError};
 use crate::manager::{AccountsReceiver, LxdRunnerManager};
-use crate::model::{GitHubPath, Phase};
+use crate::model::{Download, GitHubPath, Phase};
 
 /// Where the cache is, in the state directory.
 const DIRECTORY: &str = "application";
@@ -156,18 +154,15 @@ impl Provider {
 
     async fn look(&self, connection: &Connection, path: &GitHubPath) -> Result<(), FollowError> {
         let architecture = host_architecture().ok_or(FollowError::Architecture)?;
-        let downloads: Vec<Download> =
-            connection.downloads(path).await?.into_iter().map(download).collect();
+        let downloads = connection.downloads(path).await?;
         let now = clock::now();
         let (mut deprecations, mut doomed) = (Vec::new(), Vec::new());
         for version in self.versions(&downloads, architecture).await {
             let Some(found) = connection.deprecation(path, &version).await? else { continue };
-            if found.too_old || found.runtime_ends.is_some_and(|end| end <= now) {
-                doomed.push(version.clone());
+            if found.end().is_some_and(|end| end <= now) {
+                doomed.push(version);
             }
-            let runtime_ends =
-                if found.too_old { Some(Timestamp::UNIX_EPOCH) } else { found.runtime_ends };
-            deprecations.push(Deprecation { version, runtime_ends });
+            deprecations.push(found);
         }
         self.farm.doom(doomed.clone()).await;
         self.withhold(&doomed);
@@ -216,11 +211,6 @@ impl Provider {
             tracing::warn!(%error, "an older runner application was not removed");
         }
     }
-}
-
-fn download(found: github::Download) -> Download {
-    let github::Download { os, architecture, url, filename, sha256, version } = found;
-    Download { os, architecture, url, filename, sha256, version }
 }
 
 async fn fetch(cache: &Cache, wanted: &Wanted) -> Cached {

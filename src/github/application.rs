@@ -9,41 +9,13 @@ use super::connection::Connection;
 use super::error::GitHubError;
 use super::request::Call;
 use super::text::{encoded, line};
-use crate::model::GitHubPath;
+use crate::model::{Deprecation, Download, GitHubPath};
 
 /// GitHub registers no version below this one (GitHub changelog, "Self-hosted runner minimum
 /// version enforcement"). Servers do not have this rule.
 const FLOOR: [u64; 3] = [2, 329, 0];
 /// The longest text that is kept, in characters.
 const TEXT: usize = 1000;
-
-/// A build of the runner application.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    /// `linux`, `osx`, `win`.
-    pub os: String,
-    /// `x64`, `arm64`, `arm`.
-    pub architecture: String,
-    /// Where it is.
-    pub url: String,
-    /// Its file's name.
-    pub filename: String,
-    /// The file's SHA-256 in lower-case hexadecimal, where GitHub tells.
-    pub sha256: Option<String>,
-    /// Its version, `2.335.1`, read from the file's name.
-    pub version: String,
-}
-
-/// Until when a version of the runner application works.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deprecation {
-    /// The version.
-    pub version: String,
-    /// When it stops getting jobs; absent while no date is set.
-    pub runtime_ends: Option<Timestamp>,
-    /// GitHub registers it no more: it is below the lowest version.
-    pub too_old: bool,
-}
 
 #[derive(Serialize, Deserialize)]
 struct DownloadWire {

@@ -41,7 +41,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use application::{Deprecation, Download};
 pub use budget::Budget;
 pub use check::{CredentialKind, Finding, Outcome, Report};
 pub use connection::{Auth, Connection, ConnectionOptions};

@@ -38,7 +38,7 @@ mod step;
 mod truth;
 
 pub use action::{Action, is_watched, pending};
-pub use application::{Application, is_install_over};
+pub use application::{Application, Deprecation, Download, is_install_over};
 pub use budget::{Budget, Cost, committed};
 pub use deadline::Deadlines;
 pub use event::{Event, Fault, Quiesced};

@@ -13,10 +13,14 @@
     reason = "what is left out, and why a test failed, is said"
 )]
 
+#[path = "../support/daemon.rs"]
+pub mod daemon;
 mod endings;
 mod ground;
 #[path = "../support/host.rs"]
 pub mod host;
+#[path = "../support/leftovers.rs"]
+pub mod leftovers;
 mod outages;
 mod own_lxd;
 mod process;

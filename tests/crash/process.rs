@@ -1,9 +1,6 @@
 //! `larm serve` as a process: started, asked over its control API, killed.
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 use larm::http::types::{CreateRequest, Created, CredentialBody, DeleteRequest, Events, Runner};
@@ -11,20 +8,15 @@ use larm::model::{
     InstanceName, JournalEntry, JournalKind, Phase, PostJobStatus, RunnerId, RunnerMetrics,
 };
 use reqwest::{Method, RequestBuilder};
-use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixDatagram;
 use tokio::time::timeout;
 
+use crate::daemon::Daemon;
 use crate::ground::{Ground, PATIENCE};
 
 /// `larm serve`, which runs. Killed when dropped.
-pub(crate) struct Larm {
-    child: Child,
-    directory: PathBuf,
-    api: reqwest::Client,
-}
+pub(crate) struct Larm(Daemon);
 
 /// A runner's life as its journal tells it.
 #[derive(Debug)]
@@ -36,44 +28,26 @@ pub(crate) struct Life {
 impl Larm {
     /// Starts it, and returns when it says that it is ready.
     pub(crate) async fn start(ground: &Ground) -> Self {
-        let directory = ground.directory.path().to_owned();
-        let socket = directory.join("notify.sock");
-        drop(std::fs::remove_file(&socket));
-        let notify = UnixDatagram::bind(&socket).unwrap();
-        let log = File::options().append(true).create(true).open(directory.join("log")).unwrap();
-        let mut command = command(&directory, &["serve"]);
-        command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(log);
-        let api = reqwest::Client::builder()
-            .unix_socket(directory.join("control.sock"))
-            .no_proxy()
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
-        let larm = Self { child: command.spawn().unwrap(), directory, api };
-        timeout(PATIENCE, ready(&notify)).await.unwrap().unwrap();
-        larm
+        Self(Daemon::start(ground.directory.path(), PATIENCE).await)
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.0.pid()
     }
 
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.0.kill();
     }
 
     /// SIGTERM; its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
+        self.0.stop()
     }
 
     /// The command line, in this daemon's directory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        command(&self.directory, arguments).output().unwrap()
+        self.0.run(arguments)
     }
 
     /// Orders a runner; a standby without a credential. Answered when LXD has made it.
@@ -176,11 +150,11 @@ impl Larm {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.api.request(method, format!("http://larm/1.0/{path}"))
+        self.0.request(method, path)
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> T {
-        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+        self.0.ask(request).await
     }
 
     /// A runner's life, once it is gone, from `larm events --json`: it went forwards only, and
@@ -228,17 +202,6 @@ impl Larm {
     }
 }
 
-impl Drop for Larm {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-            eprintln!("== what larm said\n{log}");
-        }
-    }
-}
-
 impl Life {
     /// Its job ran, and ended well.
     pub(crate) fn expect_a_good_job(&self) {
@@ -252,29 +215,5 @@ impl Life {
     pub(crate) fn expect_undone(&self) {
         assert!(self.metrics.pre_job.is_none(), "{self:?}");
         assert!(self.phases.contains(&Phase::Failed), "{self:?}");
-    }
-}
-
-/// The binary in this directory, with nothing of the user's environment.
-pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_larm"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LARM_CONFIG", directory.join("larm.toml"))
-        .current_dir(directory)
-        .stdin(Stdio::null());
-    command
-}
-
-async fn ready(notify: &UnixDatagram) -> io::Result<()> {
-    let mut buffer = [0; 1024];
-    loop {
-        let length = notify.recv(&mut buffer).await?;
-        let told = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
-        if told.lines().any(|line| line == "READY=1") {
-            return Ok(());
-        }
     }
 }

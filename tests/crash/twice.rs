@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use larm::model::Phase;
 
+use crate::daemon::command;
 use crate::ground::Ground;
-use crate::process::{Larm, command};
+use crate::process::Larm;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_one_is_refused_and_the_first_goes_on() {

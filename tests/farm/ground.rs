@@ -7,7 +7,7 @@ use std::net::{IpAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use larm::lxd::{Client, StateChange};
+use larm::lxd::Client;
 use larm::smoke::bridge_address;
 use larm::smoke::standin::{
     Account, AccountKind, Group, Hook, JobSpec, JobState, Organization, Repository, Scope, StandIn,
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
-use crate::host;
+use crate::{host, leftovers};
 
 /// So many farms at a time: most of what they do is to wait for deadlines.
 static PLACE: Semaphore = Semaphore::const_new(3);
@@ -194,43 +194,14 @@ impl Ground {
 
     /// The names of the instances of this test that there are.
     pub(crate) async fn instances(&self) -> Vec<String> {
-        ours(&self.client, &self.prefix).await.unwrap_or_default()
+        leftovers::named(&self.client, &self.prefix).await.unwrap_or_default()
     }
 }
 
 impl Drop for Ground {
     fn drop(&mut self) {
         self.github.stop();
-        let (client, prefix) = (self.client.clone(), self.prefix.clone());
-        let sweep = async move {
-            for name in ours(&client, &prefix).await.unwrap_or_default() {
-                eprintln!("{name} is left behind; it is deleted");
-                delete(&client, &name).await;
-            }
-        };
-        // A thread of its own: a runtime may not be blocked from within itself.
-        let sweep = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(sweep);
-        };
-        if std::thread::spawn(sweep).join().is_err() {
-            eprintln!("instances {}* may be left behind", self.prefix);
-        }
-    }
-}
-
-async fn ours(client: &Client, prefix: &str) -> Result<Vec<String>, larm::lxd::Error> {
-    let names = client.instances().await?.into_iter().map(|instance| instance.name);
-    Ok(names.filter(|name| name.starts_with(prefix)).collect())
-}
-
-pub(crate) async fn delete(client: &Client, name: &str) {
-    let limit = Duration::from_mins(1);
-    if let Ok(operation) = client.change_state(name, StateChange::PULL_THE_PLUG).await {
-        drop(client.wait(&operation, limit).await);
-    }
-    if let Ok(operation) = client.delete_instance(name).await {
-        drop(client.wait(&operation, limit).await);
+        leftovers::sweep(&self.client, &self.prefix);
     }
 }
 

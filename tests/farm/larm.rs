@@ -1,68 +1,43 @@
-//! `larm serve` as a process: started, asked over its control API, killed.
+//! What a test of the farm does with the daemon.
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use larm::http::types::farm::{Jobs, Pools, Why};
 use larm::http::types::{Events, Runner, Runners};
 use larm::model::{JournalEntry, JournalKind, Mismatch, Phase};
-use rustix::process::{Pid, Signal, kill_process};
+use reqwest::Method;
+use rustix::process::Signal;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixDatagram;
-use tokio::time::timeout;
 
+use crate::daemon::Daemon;
 use crate::ground::{Ground, PATIENCE};
 
 /// `larm serve`, which runs. Killed when dropped.
-pub(crate) struct Larm {
-    child: Child,
-    directory: PathBuf,
-    api: reqwest::Client,
-}
+pub(crate) struct Larm(Daemon);
 
 impl Larm {
     /// Starts it, and returns when it says that it is ready.
     pub(crate) async fn start(ground: &Ground) -> Self {
-        let directory = ground.directory.path().to_owned();
-        let socket = directory.join("notify.sock");
-        drop(std::fs::remove_file(&socket));
-        let notify = UnixDatagram::bind(&socket).unwrap();
-        let log = File::options().append(true).create(true).open(directory.join("log")).unwrap();
-        let mut command = command(&directory, &["serve"]);
-        command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(log);
-        let api = reqwest::Client::builder()
-            .unix_socket(directory.join("control.sock"))
-            .no_proxy()
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
-        let larm = Self { child: command.spawn().unwrap(), directory, api };
-        timeout(PATIENCE, ready(&notify)).await.unwrap().unwrap();
-        larm
+        Self(Daemon::start(ground.directory.path(), PATIENCE).await)
     }
 
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.0.kill();
     }
 
     /// SIGTERM; it ends well.
     pub(crate) fn stop(mut self) {
-        self.signal(Signal::TERM);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert_eq!(self.0.stop(), Some(0));
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        self.0.signal(signal);
     }
 
     /// The command line, in this daemon's directory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        command(&self.directory, arguments).output().unwrap()
+        self.0.run(arguments)
     }
 
     /// Why a job or a runner is as it is, as one text.
@@ -116,42 +91,6 @@ impl Larm {
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
-        let request = self.api.get(format!("http://larm/1.0/{path}"));
-        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
-    }
-}
-
-impl Drop for Larm {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-            eprintln!("== what larm said\n{log}");
-        }
-    }
-}
-
-/// The binary in this directory, with nothing of the user's environment.
-pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_larm"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LARM_CONFIG", directory.join("larm.toml"))
-        .current_dir(directory)
-        .stdin(Stdio::null());
-    command
-}
-
-async fn ready(notify: &UnixDatagram) -> io::Result<()> {
-    let mut buffer = [0; 1024];
-    loop {
-        let length = notify.recv(&mut buffer).await?;
-        let told = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
-        if told.lines().any(|line| line == "READY=1") {
-            return Ok(());
-        }
+        self.0.ask(self.0.request(Method::GET, path)).await
     }
 }

@@ -10,11 +10,15 @@
     reason = "what is left out, and why a test failed, is said"
 )]
 
+#[path = "../support/daemon.rs"]
+pub mod daemon;
 mod demand;
 mod ground;
 #[path = "../support/host.rs"]
 pub mod host;
 mod larm;
+#[path = "../support/leftovers.rs"]
+pub mod leftovers;
 mod mismatches;
 #[path = "../crash/own_lxd.rs"]
 mod own_lxd;

@@ -68,7 +68,7 @@ async fn a_leaked_record_is_removed_at_github() {
     let Some(ground) = Ground::open().await else { return };
     let (larm, runner) = set(&ground).await;
     let name = runner.name.to_string();
-    crate::ground::delete(&ground.client, &name).await;
+    crate::leftovers::delete(&ground.client, &name).await;
     is_remedied(&ground, &larm, &runner, Mismatch::LeakedRecord).await;
     assert!(ground.github.runners().iter().all(|one| one.name != name));
     larm.stop();

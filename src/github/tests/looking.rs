@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::{query_param, query_param_is_missing};
 
 use super::support::{Stage, at, groups, on, org, repo, runners, says, status};
-use crate::github::{CredentialKind, Deprecation, Outcome, Report};
+use crate::github::{CredentialKind, Outcome, Report};
+use crate::model::Deprecation;
 
 const HOOKS: &str = "GET /repos/acme/web/hooks";
 
