@@ -14,6 +14,7 @@ mod reload;
 mod signals;
 mod webhook;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::pin::{Pin, pin};
@@ -35,8 +36,8 @@ use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
-    self, AccountsReceiver, LxdRunnerManager, ManagerOptions, OperationLimits, Rules, Running,
-    StartError,
+    self, Accounts, AccountsReceiver, LxdRunnerManager, ManagerOptions, OperationLimits, Rules,
+    Running, StartError,
 };
 use crate::store::StoreError;
 
@@ -46,7 +47,7 @@ pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
 use application::Provider;
-use reload::Listeners;
+use reload::{Listeners, Reloading};
 
 /// How long requests under way may take to end once the daemon is told to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(5);
@@ -153,7 +154,7 @@ pub async fn run(
 struct Parts {
     manager: LxdRunnerManager,
     running: Running,
-    listeners: Listeners,
+    listeners: Arc<Listeners>,
     reloads: mpsc::Receiver<ReloadRequest>,
     api: ServingApi,
     webhook: ServingWebhook,
@@ -171,7 +172,8 @@ impl Parts {
         let group = settings.control_group.as_ref().map(|group| group.id);
         let socket = http::bind(&settings.control_socket, group)?;
         let webhook = webhook::listen(settings).await?;
-        let (accounts, received) = watch::channel(accounts::all(settings));
+        let (accounts, received) =
+            watch::channel(accounts::all(settings, &Accounts::default(), &BTreeSet::new()));
         let client = lxd_client(settings);
         let (given, application) = watch::channel(None);
         let (manager, running) =
@@ -206,7 +208,7 @@ impl Parts {
         };
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
         let webhook = webhook::serve(webhook, farm.clone(), end_requests.clone());
-        let listeners = Listeners { farm, manager: manager.clone(), accounts };
+        let listeners = Arc::new(Listeners { farm, manager: manager.clone(), accounts });
         Ok(Self {
             manager,
             running,
@@ -228,6 +230,8 @@ impl Parts {
     ) -> Result<(), DaemonError> {
         let mut ended = pin!(manager_ended(self.manager.clone()));
         let mut watchdog = pin!(keep_watchdog_quiet());
+        // One reload at a time, beside everything else: it waits for the disk.
+        let (mut reloading, mut again): (Option<Reloading>, bool) = (None, false);
         let result = loop {
             let request = tokio::select! {
                 result = &mut self.api => break Err(failed(result)),
@@ -238,24 +242,22 @@ impl Parts {
                     Asked::Stop => break Ok(()),
                     Asked::Reload => None,
                 },
-                Some(request) = self.reloads.recv() => Some(request),
-            };
-            let told = match read_again() {
-                Ok(now) => {
-                    let told = self.listeners.take(&settings, &now).await;
-                    settings = now;
-                    Ok(told)
-                }
-                Err(wrong) => {
-                    tracing::error!(%wrong, "the configuration is left as it was");
-                    Err(wrong)
+                request = self.reloads.recv(), if reloading.is_none() => request,
+                () = end_of(&mut reloading) => {
+                    reloading = None;
+                    if !std::mem::take(&mut again) {
+                        continue;
+                    }
+                    None
                 }
             };
-            if let Some(request) = request {
-                // Whoever asked may be gone.
-                drop(request.send(told));
+            if reloading.is_some() {
+                again = true;
+                continue;
             }
+            reloading = reload::begin(&self.listeners, &read_again, &mut settings, request);
         };
+        drop(reloading);
         self.stop(result).await
     }
 
@@ -275,6 +277,14 @@ impl Parts {
         drop(manager);
         running.stop(ACTION_GRACE).await.map_err(DaemonError::Close)?;
         result
+    }
+}
+
+/// The end of a reload; it never comes where there is none.
+async fn end_of(reloading: &mut Option<Reloading>) {
+    match reloading {
+        Some(reloading) => reloading.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The accounts at GitHub from the configuration, with their secrets read from files.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,17 @@ impl AccountError {
 }
 
 /// All accounts that can be used. What is wrong with one does not stop the others.
-pub(super) fn all(settings: &Settings) -> Arc<Accounts> {
+///
+/// Of those there were `before`, one is kept that cannot be read now, and one that is `in_use` by
+/// runners though the configuration has it no more: GitHub is asked about them still.
+pub(super) fn all(
+    settings: &Settings,
+    before: &Accounts,
+    in_use: &BTreeSet<String>,
+) -> Arc<Accounts> {
     let mut accounts = Accounts::default();
+    let kept = before.0.iter().filter(|(name, _)| in_use.contains(*name));
+    accounts.0.extend(kept.map(|(name, account)| (name.clone(), account.clone())));
     for one in &settings.connections {
         match connect(one) {
             Ok(None) => {}
@@ -48,7 +58,15 @@ pub(super) fn all(settings: &Settings) -> Arc<Accounts> {
             }
             Err(error) => {
                 let hint = error.hint();
-                tracing::error!(connection = %one.name, %error, hint, "its pools get no runners");
+                match before.get(&one.name) {
+                    Some(account) => {
+                        accounts.0.insert(one.name.clone(), account.clone());
+                        tracing::error!(connection = %one.name, %error, hint, "it goes on as it was");
+                    }
+                    None => {
+                        tracing::error!(connection = %one.name, %error, hint, "its pools get no runners");
+                    }
+                }
             }
         }
     }

@@ -16,10 +16,13 @@ use crate::config::{ApplicationOrigin, Settings, Tarball};
 use crate::farm::Farm;
 use crate::github::{Connection, GitHubError};
 use crate::manager::{AccountsReceiver, LxdRunnerManager};
-use crate::model::{Download, GitHubPath, Phase};
+use crate::model::{Download, GitHubPath, Phase, RunnerId};
 
 /// Where the cache is, in the state directory.
 const DIRECTORY: &str = "application";
+/// The listener ends with it where GitHub gives its version no jobs (GitHub's runner,
+/// `Constants.Runner.ReturnCode`).
+const VERSION_DEPRECATED: i32 = 7;
 /// How often a newer version is looked for.
 const EVERY: Duration = Duration::from_hours(1);
 /// The pauses between tries, of which the last one is repeated.
@@ -97,7 +100,7 @@ impl Provider {
     async fn follow(mut self) {
         self.give_newest_of_cache().await;
         let mut pauses = PAUSES.into_iter();
-        let mut pause = Duration::ZERO;
+        let (mut pause, mut refused) = (Duration::ZERO, BTreeSet::new());
         loop {
             let pools = self.places();
             let mut looked = Ok(());
@@ -120,6 +123,7 @@ impl Provider {
             };
             tokio::select! {
                 () = sleep(pause) => {}
+                () = somebody_was_refused(&self.manager, &mut refused) => {}
                 // After a reload there may be other accounts.
                 changed = self.accounts.changed() => if changed.is_err() { return },
             }
@@ -209,6 +213,29 @@ impl Provider {
         keep.extend(before.map(|before| before.version.clone()));
         if let Err(error) = self.cache.prune(&keep).await {
             tracing::warn!(%error, "an older runner application was not removed");
+        }
+    }
+}
+
+/// Waits for a listener that ended because GitHub gives its version no jobs: GitHub is asked whether
+/// that is so. What a runner that has had a job says of itself may be the job's word.
+async fn somebody_was_refused(manager: &LxdRunnerManager, known: &mut BTreeSet<RunnerId>) {
+    let mut view = manager.subscribe();
+    loop {
+        let new: Vec<RunnerId> = view
+            .borrow_and_update()
+            .runners
+            .values()
+            .filter(|one| one.exit_code == Some(VERSION_DEPRECATED) && !one.may_have_had_job())
+            .map(|one| one.id().clone())
+            .filter(|id| !known.contains(id))
+            .collect();
+        if !new.is_empty() {
+            known.extend(new);
+            return;
+        }
+        if view.changed().await.is_err() {
+            return std::future::pending().await;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Reads the configuration again and takes what can be taken while running.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,9 +11,10 @@ use super::accounts;
 use crate::clock;
 use crate::config::Settings;
 use crate::farm::{Farm, FarmSettings, HostLimits, PollSettings};
+use crate::http::ReloadRequest;
 use crate::http::types::farm::Reloaded;
 use crate::manager::{Accounts, LxdRunnerManager};
-use crate::model::Pool;
+use crate::model::{Phase, Pool};
 
 /// Who is told of other settings.
 pub(super) struct Listeners {
@@ -24,7 +27,12 @@ impl Listeners {
     /// Takes new settings; returns what has changed.
     pub(super) async fn take(&self, before: &Settings, now: &Settings) -> Reloaded {
         let reloaded = changes(before, now, clock::now());
-        self.accounts.send_replace(accounts::all(now));
+        let view = self.manager.view();
+        let bound = view.runners.values().filter(|record| record.phase < Phase::Gone);
+        let bound = bound.filter_map(|record| record.binding.as_ref());
+        let in_use = bound.map(|binding| binding.target.connection.clone()).collect();
+        let accounts = accounts::all(now, &self.accounts.borrow(), &in_use);
+        self.accounts.send_replace(accounts);
         let settings = farm_settings(now);
         if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
             tracing::warn!(%error, "the pools' deadlines were not taken");
@@ -39,6 +47,36 @@ impl Listeners {
             "the configuration was read again"
         );
         reloaded
+    }
+}
+
+/// A reload that is under way.
+pub(super) type Reloading = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Reads the configuration again, and begins to take it unless it is wrong. Whoever asked for that
+/// is told, and may be gone.
+pub(super) fn begin(
+    listeners: &Arc<Listeners>,
+    read_again: &impl Fn() -> Result<Settings, String>,
+    settings: &mut Settings,
+    request: Option<ReloadRequest>,
+) -> Option<Reloading> {
+    let tell = |told| {
+        if let Some(request) = request {
+            drop(request.send(told));
+        }
+    };
+    match read_again() {
+        Err(wrong) => {
+            tracing::error!(%wrong, "the configuration is left as it was");
+            tell(Err(wrong));
+            None
+        }
+        Ok(now) => {
+            let before = std::mem::replace(settings, now.clone());
+            let listeners = Arc::clone(listeners);
+            Some(Box::pin(async move { tell(Ok(listeners.take(&before, &now).await)) }))
+        }
     }
 }
 
@@ -99,6 +137,9 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("lxd.project", before.lxd.project != now.lxd.project),
         ("lxd.timeout", before.lxd.timeout != now.lxd.timeout),
         ("deadlines", before.deadlines != now.deadlines),
+        ("log", before.log != now.log),
+        ("runner.url", before.runner.tarball != now.runner.tarball),
+        ("runner.application", before.runner.application != now.runner.application),
         ("limits.parallel", before.limits.parallel != now.limits.parallel),
         ("limits.sweep", before.limits.sweep != now.limits.sweep),
         ("limits.journal", before.limits.journal != now.limits.journal),

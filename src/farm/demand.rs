@@ -9,6 +9,8 @@ use super::Seen;
 use crate::model::plan::{self, Waiting};
 use crate::model::{DEFAULT_CONNECTION, Job, JobId, JobState, Pool, Sighting};
 
+/// How many of those who have a pool's places are named.
+const HOLDERS: usize = 8;
 /// How long ended jobs are remembered here; on disk they stay longer.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(30);
 /// How many ended jobs are remembered here at most.
@@ -95,6 +97,8 @@ impl Demand {
             if now.duration_since(job.confirmed_at) > limit {
                 let job = Arc::make_mut(job);
                 job.state = JobState::Completed;
+                // Only what is on disk may be forgotten here.
+                job.confirmed_at = now;
                 job.note(now, "nothing was heard of it for too long: it is over".to_owned());
                 self.dirty.insert(*id);
             }
@@ -168,8 +172,14 @@ pub fn in_words(waiting: &Waiting) -> String {
             format!("no pool has all its labels: {}", lacking.join("; "))
         }
         Waiting::PoolFull { pool, max, held_by } => {
-            let held: Vec<_> = held_by.iter().map(ToString::to_string).collect();
-            format!("pool {pool} is at max {}/{max}, held by {}", held.len(), held.join(", "))
+            let some: Vec<_> = held_by.iter().take(HOLDERS).map(ToString::to_string).collect();
+            let more = held_by.len().saturating_sub(HOLDERS);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!(
+                "pool {pool} is at max {}/{max}, held by {}{more}",
+                held_by.len(),
+                some.join(", ")
+            )
         }
         Waiting::HostFull { pool, lacking } => {
             format!("the host has no room for a runner of pool {pool}: {lacking}")

@@ -27,10 +27,6 @@ use crate::model::{
 const BATCH: usize = 256;
 /// How often old jobs are looked through.
 const PRUNE: Duration = Duration::from_mins(1);
-/// The listener's exit code for a version that gets no jobs (GitHub's runner,
-/// `Constants.Runner.ReturnCode`).
-const VERSION_DEPRECATED: i32 = 7;
-
 pub(super) struct Farmer {
     manager: LxdRunnerManager,
     inputs: mpsc::Receiver<Input>,
@@ -41,6 +37,8 @@ pub(super) struct Farmer {
     suspicions: Suspicions,
     /// Registrations without an instance that are being removed.
     removing: BTreeSet<crate::model::InstanceName>,
+    /// Targets whose runners GitHub has listed since the start.
+    listed: BTreeSet<Target>,
     /// Orders that came from news, not from the plan.
     orders: Vec<FarmOrder>,
     view: FarmView,
@@ -66,6 +64,7 @@ impl Farmer {
             demand: Demand::default(),
             suspicions: Suspicions::default(),
             removing: BTreeSet::new(),
+            listed: BTreeSet::new(),
             orders: Vec::new(),
             view: FarmView { settings: Arc::new(settings), ..FarmView::default() },
         }
@@ -84,6 +83,18 @@ impl Farmer {
         self.begin_tasks();
         let stop = self.stop.clone();
         stop.run_until_cancelled(self.farm()).await.unwrap_or_default();
+        self.keep_the_rest().await;
+    }
+
+    /// What was taken from a webhook is not told again: it is written down before the end.
+    async fn keep_the_rest(&mut self) {
+        let runners = self.manager.view();
+        while let Ok(input) = self.inputs.try_recv() {
+            if let Input::Seen(_) = &input {
+                self.take(input, &runners);
+            }
+        }
+        self.keep().await;
     }
 
     async fn farm(&mut self) {
@@ -113,7 +124,7 @@ impl Farmer {
         let Plan { moves, waiting, look_again } = self.plan(runners, now);
         self.demand.note(&waiting, now);
         self.keep().await;
-        self.view.waiting = waiting;
+        self.view.waiting = Arc::new(waiting);
         self.publish();
         let mut orders = std::mem::take(&mut self.orders);
         orders.extend(moves.into_iter().map(FarmOrder::Move));
@@ -126,11 +137,9 @@ impl Farmer {
 
     fn plan(&self, runners: &View, now: Timestamp) -> Plan {
         let settings = &self.view.settings;
-        let there = committed(runners.runners.values().map(AsRef::as_ref));
         let host = self.view.host.unwrap_or_else(|| host::machine(&settings.host));
         let budget = Budget {
-            // What is free of the storage pool is measured with what runners have taken of it.
-            host: Cost { disk: host.disk.saturating_add(there.disk), ..host },
+            host,
             runners: settings.host.max_runners,
             creations_per_minute: settings.host.creations_per_minute,
         };
@@ -139,17 +148,10 @@ impl Farmer {
             records: &runners.runners,
             jobs: &self.demand.jobs,
             budget: &budget,
-            doomed: &self.doomed(runners),
+            doomed: &self.view.doomed,
+            lists_are_complete: self.lists_are_complete(),
             now,
         })
-    }
-
-    /// Versions that GitHub said, or showed, it gives no jobs any more.
-    fn doomed(&self, runners: &View) -> BTreeSet<String> {
-        let refused = |one: &&Arc<Record>| one.exit_code == Some(VERSION_DEPRECATED);
-        let shown = runners.runners.values().filter(refused);
-        let shown = shown.filter_map(|record| record.application_version.clone());
-        self.view.doomed.iter().cloned().chain(shown).collect()
     }
 
     async fn keep(&mut self) {
@@ -192,11 +194,18 @@ impl Farmer {
                 }
                 tell_change(&mut known.poll_trouble, result.err(), "GitHub's queue");
             }
-            Input::Host(host) => self.view.host = Some(host),
+            Input::Host(host) => {
+                // What is free of the storage pool is measured with what runners have taken of it
+                // by then; what is promised later comes off.
+                let there = committed(runners.runners.values().map(AsRef::as_ref));
+                let disk = host.disk.saturating_add(there.disk);
+                self.view.host = Some(Cost { disk, ..host });
+            }
             Input::Doomed(versions) => self.view.doomed = versions.into_iter().collect(),
             Input::Settings(settings) => {
                 self.view.settings = Arc::new(*settings);
                 self.view.host = None;
+                self.view.connections.clear();
                 self.begin_tasks();
             }
         }
@@ -208,6 +217,11 @@ impl Farmer {
         let settings = Arc::clone(&self.view.settings);
         let targets = self.targets();
         self.tasks.begin(&settings, targets);
+    }
+
+    /// Whether GitHub has told of every place where a runner may be registered.
+    fn lists_are_complete(&self) -> bool {
+        self.view.settings.pools.iter().all(|pool| self.listed.contains(&pool.target))
     }
 
     /// Where runners are registered or may yet be.
@@ -264,6 +278,7 @@ impl Farmer {
                 return;
             }
         };
+        self.listed.insert(target.clone());
         self.recognize(target, &listed, runners);
         let roll = Roll { target, runners: &listed, asked_at };
         let prefix = crate::manager::CloudRunnerManager::name_prefix(&self.manager).clone();

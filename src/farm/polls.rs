@@ -5,33 +5,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::rolls::in_words;
 use super::tasks::Tasks;
 use super::{FarmSettings, Input, Seen};
 use crate::clock;
-use crate::github::{Connection, GitHubError};
+use crate::github::{Connection, GitHubError, JobLookup};
 use crate::model::{GitHubPath, Job, JobState, Sighting, Source};
 
+/// How often it is tried where it is to be done once.
+const ONCE: Duration = Duration::from_mins(1);
 /// How many repositories are looked at at once.
 const AT_ONCE: usize = 4;
 /// How many repositories of one organisation are looked at: those that were pushed to last, unless
 /// the configuration names them.
 const MOST_REPOSITORIES: usize = 50;
+/// How long nothing is heard of a job that GitHub does not find before it counts as gone.
+const CERTAINLY_GONE: SignedDuration = SignedDuration::from_mins(2);
 /// How many jobs of one repository that are missing in its queue are looked at, each by itself.
 const MOST_MISSING: usize = 20;
 
-/// Looks at a connection's queues for ever.
+/// Looks at a connection's queues for ever; without `every` until that has worked once, for what came
+/// while nobody listened.
 pub(super) async fn poll(
     tasks: Tasks,
     connection: Connection,
     name: String,
     settings: Arc<FarmSettings>,
-    every: Duration,
+    every: Option<Duration>,
 ) {
-    let mut ticks = interval(every);
+    let mut ticks = interval(every.unwrap_or(ONCE));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let poller = Arc::new(Poller { tasks, connection, name, settings });
     loop {
@@ -39,7 +44,11 @@ pub(super) async fn poll(
         let result = Box::pin(poller.look()).await;
         let connection = poller.name.clone();
         let result = result.map_err(|error| in_words(&error));
+        let well = result.is_ok();
         poller.tasks.send(Input::Polled { connection, result }).await;
+        if every.is_none() && well {
+            return;
+        }
     }
 }
 
@@ -73,14 +82,23 @@ impl Poller {
         let missing = known.jobs.values().filter(|job| {
             self.is_live(job, repository) && !seen.contains(&job.id) && job.heard_at < at
         });
-        for job in missing.take(MOST_MISSING) {
-            let found = self.connection.job(repository, job.id).await?;
-            sightings.push(found.unwrap_or_else(|| gone(job, at)));
+        let mut missing: Vec<_> = missing.collect();
+        missing.sort_by_key(|job| job.confirmed_at);
+        let mut result = Ok(());
+        for job in missing.into_iter().take(MOST_MISSING) {
+            match self.connection.job(repository, job.id).await {
+                Ok(JobLookup::Found(sighting)) => sightings.push(*sighting),
+                Ok(JobLookup::NotThere) if is_old(job, at) => sightings.push(gone(job, at)),
+                // GitHub's answers are late at times: what was there a moment ago is there.
+                Ok(JobLookup::NotThere | JobLookup::Held) => {}
+                Err(error) => result = result.and(Err(error)),
+            }
         }
+        // What was found is told, whatever else went wrong.
         let connection = Some(self.name.clone());
         let seen = Seen { connection, source: Source::Poll, at, sightings };
         self.tasks.send(Input::Seen(seen)).await;
-        Ok(())
+        result
     }
 
     fn is_live(&self, job: &Job, repository: &str) -> bool {
@@ -126,6 +144,10 @@ fn owner(path: &GitHubPath) -> &str {
         GitHubPath::Org { org, .. } => org,
         GitHubPath::Repo { owner, .. } => owner,
     }
+}
+
+fn is_old(job: &Job, now: Timestamp) -> bool {
+    now.duration_since(job.heard_at.max(job.confirmed_at)) > CERTAINLY_GONE
 }
 
 /// A job that GitHub does not know any more: its run was deleted.

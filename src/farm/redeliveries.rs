@@ -50,7 +50,12 @@ async fn round(
     for delivery in
         failed.into_iter().filter(|one| !asked.contains(&one.guid)).take(MOST).collect::<Vec<_>>()
     {
-        connection.redeliver(path, &delivery).await?;
+        // One that GitHub does not repeat keeps no other from being asked for.
+        if let Err(error) = connection.redeliver(path, &delivery).await {
+            tracing::debug!(guid = %delivery.guid, %error, "not asked for again");
+            asked.insert(delivery.guid);
+            continue;
+        }
         tracing::info!(guid = %delivery.guid, target = %path, "a failed delivery is asked for again");
         asked.insert(delivery.guid);
     }

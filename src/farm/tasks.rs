@@ -61,10 +61,9 @@ impl Tasks {
                     self.spawn(redeliveries::sweep(connection, target.path, url));
                 }
             }
-            if let Some(every) = settings.polls.get(&name).and_then(|polls| polls.every) {
-                let settings = Arc::clone(settings);
-                self.spawn(polls::poll(self.clone(), account.connection, name, settings, every));
-            }
+            let every = settings.polls.get(&name).and_then(|polls| polls.every);
+            let settings = Arc::clone(settings);
+            self.spawn(polls::poll(self.clone(), account.connection, name, settings, every));
         }
     }
 

@@ -17,7 +17,7 @@ pub struct FarmView {
     /// Jobs that have not ended, and those that ended lately.
     pub jobs: Arc<BTreeMap<JobId, Arc<Job>>>,
     /// Why each queued job has no runner yet.
-    pub waiting: BTreeMap<JobId, Waiting>,
+    pub waiting: Arc<BTreeMap<JobId, Waiting>>,
     /// What the host has to give, as last measured.
     pub host: Option<Cost>,
     /// What is known of each connection.

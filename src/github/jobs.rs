@@ -124,6 +124,17 @@ impl JobWire {
     }
 }
 
+/// What GitHub says of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobLookup {
+    /// It has come so far.
+    Found(Box<Sighting>),
+    /// It is there, and not in the queue yet: it waits for an approval or for other jobs.
+    Held,
+    /// It is not there, or the credential cannot see it.
+    NotThere,
+}
+
 impl Connection {
     /// The jobs of a repository's runs that are not over: those that wait for a runner, and their
     /// neighbours that have one or have ended. Jobs that wait for an approval are left out.
@@ -140,11 +151,22 @@ impl Connection {
         }
         let looks = runs.into_iter().map(|run| self.jobs_of(&path, repository, run));
         let mut found = stream::iter(looks).buffered(AT_ONCE);
-        let mut sightings = Vec::new();
+        let (mut sightings, mut failed) = (Vec::new(), None);
         while let Some(jobs) = found.next().await {
-            sightings.extend(jobs?);
+            match jobs {
+                Ok(jobs) => sightings.extend(jobs),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(sightings)
+        match failed {
+            Some(error) if sightings.is_empty() => Err(error),
+            // One run that cannot be read hides no other.
+            Some(error) => {
+                tracing::warn!(repository, %error, "some runs were not looked at");
+                Ok(sightings)
+            }
+            None => Ok(sightings),
+        }
     }
 
     async fn jobs_of(
@@ -165,16 +187,19 @@ impl Connection {
         Ok(jobs.into_iter().filter_map(seen).collect())
     }
 
-    /// One job, as far as it has come; `None` where it is not there or waits for an approval.
+    /// One job, as far as it has come.
     ///
     /// `repository` is `OWNER/REPOSITORY`.
-    pub async fn job(&self, repository: &str, id: u64) -> Result<Option<Sighting>, GitHubError> {
+    pub async fn job(&self, repository: &str, id: u64) -> Result<JobLookup, GitHubError> {
         let path = parsed(repository)?;
         let rest = format!("/actions/jobs/{id}");
         let call = Call::at("look at a job", &path, Method::GET, &rest).needing(Need::Actions);
         match self.ask_kept::<JobWire>(&call).await {
-            Ok(job) => Ok(job.state().map(|state| job.sighting(repository, state))),
-            Err(error) if error.is_not_found() => Ok(None),
+            Ok(job) => Ok(match job.state() {
+                Some(state) => JobLookup::Found(Box::new(job.sighting(repository, state))),
+                None => JobLookup::Held,
+            }),
+            Err(error) if error.is_not_found() => Ok(JobLookup::NotThere),
             Err(error) => Err(error),
         }
     }

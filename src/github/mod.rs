@@ -46,6 +46,7 @@ pub use check::{CredentialKind, Finding, Outcome, Report};
 pub use connection::{Auth, Connection, ConnectionOptions};
 pub use deliveries::FailedDelivery;
 pub use error::{GitHubError, GitHubErrorKind};
+pub use jobs::JobLookup;
 pub use repositories::RepositoryRef;
 pub use runners::{Deletion, Registered};
 pub use webhook::{Delivery, WebhookError, parse, verify};

@@ -142,7 +142,7 @@ impl Receiver {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let signature = header("x-hub-signature-256").unwrap_or_default();
         if github::verify(&self.webhook.secret, signature, body).is_err() {
-            tracing::warn!("a webhook delivery with a wrong signature was refused");
+            tracing::debug!("a webhook delivery with a wrong signature was refused");
             return (StatusCode::UNAUTHORIZED, "the signature is not right\n");
         }
         match github::parse(header("x-github-event").unwrap_or_default(), body) {

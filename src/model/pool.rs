@@ -70,7 +70,8 @@ impl Pool {
 impl Spec {
     /// Whether instances of both are alike, so that one can stand in for the other.
     pub fn same_shape(&self, other: &Self) -> bool {
-        let shape = |spec: &Self| Self { pool: String::new(), ..spec.clone() };
-        shape(self) == shape(other)
+        let Self { pool: _, image, instance_type, profiles, cpu, memory, disk } = self;
+        (image, instance_type, profiles) == (&other.image, &other.instance_type, &other.profiles)
+            && (cpu, memory, disk) == (&other.cpu, &other.memory, &other.disk)
     }
 }

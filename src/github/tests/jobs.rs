@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::query_param;
 
 use super::support::{Stage, job, on, says, status};
-use crate::github::GitHubErrorKind;
-use crate::model::JobState;
+use crate::github::{GitHubErrorKind, JobLookup};
+use crate::model::{JobState, Sighting};
 
 const RUNS: &str = "GET /repos/acme/web/actions/runs";
 
@@ -81,6 +81,13 @@ async fn a_run_of_many_jobs_is_read_to_its_end() {
     assert_eq!(stage.connection.queued_jobs("acme/web").await.unwrap().len(), 120);
 }
 
+fn found(lookup: JobLookup) -> Sighting {
+    match lookup {
+        JobLookup::Found(sighting) => *sighting,
+        JobLookup::Held | JobLookup::NotThere => panic!("{lookup:?}"),
+    }
+}
+
 #[tokio::test]
 async fn one_job_is_looked_at() {
     let stage = Stage::new().await;
@@ -90,15 +97,15 @@ async fn one_job_is_looked_at() {
     done["completed_at"] = json!("2026-01-02T03:05:00Z");
     stage.answer("GET /repos/acme/web/actions/jobs/5", 200, done).await;
     stage.answer("GET /repos/acme/web/actions/jobs/6", 200, job(6, "waiting")).await;
-    let seen = stage.connection.job("acme/web", 5).await.unwrap().unwrap();
+    let seen = found(stage.connection.job("acme/web", 5).await.unwrap());
     assert_eq!(seen.state, JobState::Completed);
     assert_eq!(
         (seen.conclusion.as_deref(), seen.runner.as_deref()),
         (Some("success"), Some("larm-1"))
     );
     assert!(seen.completed_at.is_some());
-    assert_eq!(stage.connection.job("acme/web", 6).await.unwrap(), None);
-    assert_eq!(stage.connection.job("acme/web", 7).await.unwrap(), None);
+    assert_eq!(stage.connection.job("acme/web", 6).await.unwrap(), JobLookup::Held);
+    assert_eq!(stage.connection.job("acme/web", 7).await.unwrap(), JobLookup::NotThere);
     for wrong in ["acme", "a/b/c", "../x", "a b/c", "acme/web?x=1"] {
         let error = stage.connection.job(wrong, 7).await.unwrap_err();
         assert!(matches!(error.kind(), GitHubErrorKind::Options { .. }), "{wrong}");

@@ -37,6 +37,7 @@ impl Executor {
     }
 
     async fn end_listener(&self, record: &Record, force: bool) -> Quiesced {
+        let _place = self.light.acquire().await;
         let exec = exec(command::flush(force));
         let name = record.name.to_string();
         let client = &self.place.client;

@@ -141,16 +141,17 @@ impl Executor {
 
     async fn act(&self, order: Order) -> Event {
         let places = match order.action {
-            Action::Create | Action::Start => &self.heavy,
-            Action::Remove => &self.ends,
-            Action::Install => &self.pushes,
-            Action::HandOver
-            | Action::Quiesce { .. }
-            | Action::Collect { .. }
-            | Action::Inspect
-            | Action::Probe => &self.light,
+            Action::Create | Action::Start => Some(&self.heavy),
+            Action::Remove => Some(&self.ends),
+            Action::Install => Some(&self.pushes),
+            Action::Collect { .. } | Action::Inspect | Action::Probe => Some(&self.light),
+            // GitHub may be asked first: where it does not answer, nobody else is kept waiting.
+            Action::HandOver | Action::Quiesce { .. } => None,
         };
-        let _place = places.acquire().await;
+        let _place = match places {
+            Some(places) => Some(places.acquire().await),
+            None => None,
+        };
         let record = &order.record;
         match order.action {
             Action::Create => self.create(record).await,

@@ -89,17 +89,21 @@ impl Executor {
         };
         let Some(account) = self.account(target) else { return Ok(Unregistered::NoneKnown) };
         let connection = &account.connection;
-        let number = match record.registration {
+        let known = match record.registration {
             Registration::Known(number) => Some(number),
-            Registration::Sought | Registration::None | Registration::Ended => {
-                let name = record.name.to_string();
-                connection.runner_named(&target.path, &name).await?.map(|runner| runner.id)
-            }
+            Registration::Sought | Registration::None | Registration::Ended => None,
         };
-        let deletion = match number {
+        let mut deletion = match known {
             Some(number) => connection.delete_runner(&target.path, number).await?,
             None => Deletion::NotThere,
         };
+        // "Not found" may also mean that the credential cannot see it any more, or that it has
+        // another number: only a list without its name says that it is gone.
+        if deletion == Deletion::NotThere
+            && let Some(number) = listed(connection, target, record).await?
+        {
+            deletion = connection.delete_runner(&target.path, number).await?;
+        }
         if deletion == Deletion::Busy {
             return Ok(Unregistered::Busy);
         }
@@ -132,6 +136,20 @@ async fn token(binding: &Binding, connection: &Connection) -> Result<Credential,
     let url = format!("{}/{path}", connection.web_url());
     let config = GitHubRunnerConfig { github_path: path.clone(), labels: binding.labels.clone() };
     Ok(Credential::RegistrationToken { token, url, config })
+}
+
+/// The runner's number in GitHub's list, which may be late: it is looked for by name first.
+async fn listed(
+    connection: &Connection,
+    target: &Target,
+    record: &Record,
+) -> Result<Option<u64>, GitHubError> {
+    let name = record.name.to_string();
+    if let Some(found) = connection.runner_named(&target.path, &name).await? {
+        return Ok(Some(found.id));
+    }
+    let all = connection.runners(&target.path).await?;
+    Ok(all.into_iter().find(|runner| runner.name == name).map(|runner| runner.id))
 }
 
 /// Where it is registered, or was to be.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Farm, fits, is_queued};
-use crate::model::{Handover, Job, JobId, Phase, Pool, Record, Spec, Unregistrable};
+use crate::model::{Handover, Job, JobId, JobState, Phase, Pool, Record, Spec, Unregistrable};
 
 /// GitHub's lists lag behind: what they said of a job so shortly before a runner got busy says
 /// nothing of whether the runner has it.
@@ -15,6 +15,8 @@ const LIST_LAG: SignedDuration = SignedDuration::from_secs(15);
 const NEWS_OF_END: SignedDuration = SignedDuration::from_mins(2);
 /// How long a runner that is registered and in no pool is given for GitHub to tell where.
 const UNKNOWN_POOL_GRACE: SignedDuration = SignedDuration::from_mins(2);
+/// A listener that has lived for so long is of use.
+const LASTING: SignedDuration = SignedDuration::from_mins(1);
 /// The pause after the first failed creation; doubled with each that follows.
 const FIRST_BACKOFF: SignedDuration = SignedDuration::from_secs(5);
 /// The longest pause after failed creations.
@@ -33,6 +35,8 @@ pub(super) struct Census<'a> {
     pub(super) outdated: Vec<&'a Record>,
     /// Jobs that a busy runner probably has.
     pub(super) covered: BTreeMap<JobId, &'a Record>,
+    /// Runners that have a job, as GitHub says; the bell of some may not have been heard yet.
+    named: BTreeSet<&'a str>,
     /// When that is to be looked at again.
     pub(super) look_again: Vec<Timestamp>,
 }
@@ -40,6 +44,8 @@ pub(super) struct Census<'a> {
 impl<'a> Census<'a> {
     pub(super) fn take(farm: Farm<'a>) -> Self {
         let mut census = Self::default();
+        let named = farm.jobs.values().filter(|job| job.state == JobState::InProgress);
+        census.named = named.filter_map(|job| job.runner.as_deref()).collect();
         for record in farm.records.values().filter(|record| record.phase <= Phase::Busy) {
             census.count(farm, record);
         }
@@ -61,13 +67,15 @@ impl<'a> Census<'a> {
         let current = pool
             .is_some_and(|pool| pool.still_makes(binding) && pool.spec.same_shape(&record.spec))
             && !is_doomed(farm, record);
-        let waits = record.phase < Phase::Busy && record.removal.is_none();
+        let has_job =
+            !self.named.is_empty() && self.named.contains(record.name.to_string().as_str());
+        let waits = record.phase < Phase::Busy && record.removal.is_none() && !has_job;
         match (current && waits, record.phase) {
             (true, _) => self.idle.entry(&binding.pool).or_default().push(record),
             (false, Phase::Busy) => self.held.entry(&binding.pool).or_default().push(record),
             (false, _) => {
                 self.held.entry(&binding.pool).or_default().push(record);
-                if !current {
+                if !current && !has_job {
                     self.outdated.push(record);
                 }
             }
@@ -91,7 +99,7 @@ impl<'a> Census<'a> {
     fn count_unknown(&mut self, farm: Farm<'a>, record: &'a Record) {
         let since = record.marks.0.values().max().copied().unwrap_or(farm.now);
         let waited = farm.now.duration_since(since) >= UNKNOWN_POOL_GRACE;
-        if waited && record.phase < Phase::Busy {
+        if waited && farm.lists_are_complete && record.phase < Phase::Busy {
             self.outdated.push(record);
         }
     }
@@ -125,7 +133,7 @@ impl<'a> Census<'a> {
         farm.jobs
             .values()
             .map(AsRef::as_ref)
-            .filter(|job| open(job) && fits(pool, job) && heard_before(job))
+            .filter(|job| open(job) && heard_before(job) && fits(pool, job))
             .min_by_key(|job| (run != Some(job.run_id), job.queued_at, job.id))
     }
 }
@@ -147,7 +155,7 @@ pub(super) fn backing_off(farm: Farm<'_>, spec: &Spec) -> Option<(Timestamp, Str
         .records
         .values()
         .filter(|record| record.is_of_farm() && record.spec.same_shape(spec))
-        .filter_map(|record| end(record))
+        .filter_map(|record| end(record, farm.now))
         .collect();
     ends.sort();
     let failures = ends.iter().rev().take_while(|(_, failure)| failure.is_some());
@@ -158,14 +166,22 @@ pub(super) fn backing_off(farm: Farm<'_>, spec: &Spec) -> Option<(Timestamp, Str
     (until > farm.now).then(|| (until, failure.unwrap_or_default().to_owned()))
 }
 
-/// When it was seen whether an instance becomes ready, and why it did not.
-fn end(record: &Record) -> Option<(Timestamp, Option<&str>)> {
-    if let Some(ready) = record.marks.0.get(&Phase::Standby) {
-        return Some((*ready, None));
+/// When it was seen whether instances of a shape are of use, and why not. One that is ready says
+/// nothing yet: its listener may end as soon as it begins.
+fn end(record: &Record, now: Timestamp) -> Option<(Timestamp, Option<&str>)> {
+    let at = |phase| record.marks.0.get(&phase).copied();
+    if let Some(busy) = at(Phase::Busy) {
+        return Some((busy, None));
     }
-    let failure = record.failure.as_ref()?;
-    let at = record.marks.0.get(&Phase::Failed)?;
-    Some((*at, Some(&failure.reason)))
+    if let (Some(failure), Some(failed)) = (&record.failure, at(Phase::Failed)) {
+        return Some((failed, Some(&failure.reason)));
+    }
+    let given = record.handed_over_at?;
+    let ended = [Phase::Finished, Phase::Deleting].into_iter().find_map(at).unwrap_or(now);
+    if later(given, LASTING) <= ended {
+        return Some((later(given, LASTING), None));
+    }
+    at(Phase::Finished).map(|finished| (finished, Some("its listener ended at once")))
 }
 
 /// The latest word of GitHub that it registers no runner of this pool.

@@ -39,6 +39,8 @@ pub struct Farm<'a> {
     pub budget: &'a Budget,
     /// Versions of the runner application that GitHub gives no jobs any more.
     pub doomed: &'a BTreeSet<String>,
+    /// Whether GitHub has told of every place where a runner may be registered.
+    pub lists_are_complete: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -114,7 +116,7 @@ pub enum Waiting {
         /// How many runners it may have.
         max: usize,
         /// Who has the places.
-        held_by: Vec<RunnerId>,
+        held_by: Arc<[RunnerId]>,
     },
     /// The host has no room.
     HostFull {
@@ -165,7 +167,12 @@ pub fn fits(pool: &Pool, job: &Job) -> bool {
 pub fn concerns(pools: &[Arc<Pool>], job: &Job) -> bool {
     let mut near = pools.iter().filter(|pool| is_target(pool, job)).peekable();
     let asks = job.labels.iter().any(|label| label.eq_ignore_ascii_case("self-hosted"));
-    (asks && near.peek().is_some()) || near.any(|pool| lacking(pool, job).len() < job.labels.len())
+    (asks && near.peek().is_some())
+        || near.any(|pool| {
+            let lacking = lacking(pool, job);
+            // A job that asks for a group of runners only has no labels.
+            lacking.is_empty() || lacking.len() < job.labels.len()
+        })
 }
 
 /// Whether runners of an organisation or repository can take jobs of a repository,
@@ -183,8 +190,11 @@ fn is_target(pool: &Pool, job: &Job) -> bool {
 }
 
 fn lacking(pool: &Pool, job: &Job) -> Vec<String> {
-    let has =
-        |label: &String| pool.labels.iter().any(|own| own.to_lowercase() == label.to_lowercase());
+    let alike = |one: &str, other: &str| {
+        one.eq_ignore_ascii_case(other)
+            || (!one.is_ascii() && one.to_lowercase() == other.to_lowercase())
+    };
+    let has = |label: &String| pool.labels.iter().any(|own| alike(own, label));
     job.labels.iter().filter(|label| !has(label)).cloned().collect()
 }
 

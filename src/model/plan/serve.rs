@@ -12,6 +12,8 @@ use crate::model::{
 };
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+/// How long a job waits for room before younger ones of the same priority stand back.
+const LONG_WAIT: SignedDuration = SignedDuration::from_mins(2);
 
 /// A plan in the making, and what is left to give.
 pub(super) struct Server<'a> {
@@ -35,6 +37,11 @@ pub(super) struct Server<'a> {
     creations_left: usize,
     /// Pools for which a job waits because the host is full.
     pub(super) starved: Vec<&'a Arc<Pool>>,
+    /// The priority of the most important job that waits for room: less important ones do not take
+    /// what comes free for it.
+    room_is_for: Option<i32>,
+    /// Who has the places of each pool, looked up once.
+    holders: BTreeMap<&'a str, Arc<[RunnerId]>>,
 }
 
 /// Why a pool cannot have one more instance now.
@@ -64,6 +71,8 @@ impl<'a> Server<'a> {
             runners_left: farm.budget.runners.map_or(usize::MAX, |most| most.saturating_sub(there)),
             creations_left: farm.budget.creations_per_minute.saturating_sub(young.len()),
             starved: Vec::new(),
+            room_is_for: None,
+            holders: BTreeMap::new(),
         };
         for at in &census.look_again {
             server.look_again(*at);
@@ -109,16 +118,29 @@ impl<'a> Server<'a> {
                 Err(refusal) => refusals.push((*pool, refusal)),
             }
         }
-        self.starved.extend(
-            refusals
-                .iter()
-                .find(|(_, why)| matches!(why, Waiting::HostFull { .. }))
-                .map(|(pool, _)| *pool),
-        );
+        let full = refusals.iter().find(|(_, why)| matches!(why, Waiting::HostFull { .. }));
+        if let Some((pool, _)) = full.filter(|(pool, _)| self.can_ever_hold(pool)) {
+            self.starve(pool, job);
+        }
         match refusals.into_iter().next() {
             Some((_, why)) => why,
             None => self.nobody(job),
         }
+    }
+
+    /// A job waits for room. What it needs is kept for it from less important ones at once, and
+    /// from any once it has waited for long: small jobs would take each bit that comes free.
+    fn starve(&mut self, pool: &'a Arc<Pool>, job: &Job) {
+        self.starved.push(pool);
+        self.room_is_for = self.room_is_for.max(Some(pool.priority));
+        if job.waited(self.farm.now) >= LONG_WAIT {
+            self.left = self.left.minus(Cost::of(&pool.spec));
+        }
+    }
+
+    fn can_ever_hold(&self, pool: &Pool) -> bool {
+        let budget = self.farm.budget;
+        budget.runners != Some(0) && budget.host.lacks(Cost::of(&pool.spec)).is_none()
     }
 
     fn nobody(&self, job: &Job) -> Waiting {
@@ -204,7 +226,7 @@ impl<'a> Server<'a> {
     }
 
     /// Orders an instance that is to become a runner of this pool.
-    fn create(&mut self, pool: &Arc<Pool>) -> Result<(), Refusal> {
+    fn create(&mut self, pool: &'a Arc<Pool>) -> Result<(), Refusal> {
         if self.seats.get(pool.name.as_str()).is_none_or(|seats| *seats == 0) {
             return Err(Waiting::PoolFull {
                 pool: pool.name.clone(),
@@ -228,6 +250,10 @@ impl<'a> Server<'a> {
             return Err(Waiting::BackingOff { pool: pool.name.clone(), until, error });
         }
         let cost = Cost::of(&pool.spec);
+        if self.room_is_for.is_some_and(|priority| pool.priority < priority) {
+            let lacking = "what comes free is for a job of higher priority".to_owned();
+            return Err(Waiting::HostFull { pool: pool.name.clone(), lacking });
+        }
         if let Some(lacking) = self.lacking(cost) {
             return Err(Waiting::HostFull { pool: pool.name.clone(), lacking });
         }
@@ -243,22 +269,31 @@ impl<'a> Server<'a> {
             let most = self.farm.budget.runners.unwrap_or_default();
             return Some(format!("the {most} runners that there may be are there"));
         }
+        if let Some((what, _, there)) = self.farm.budget.host.lacks(cost) {
+            return Some(format!(
+                "it needs more {what} than runners ever get here ({})",
+                of(what, there)
+            ));
+        }
         if let Some((what, wanted, there)) = self.left.lacks(cost) {
-            return Some(match what {
-                "CPUs" => format!("{wanted} {what} are wanted, {there} are left"),
-                _ => format!("{} of {what} are wanted, {} are left", mib(wanted), mib(there)),
-            });
+            let (wanted, there) = (of(what, wanted), of(what, there));
+            return Some(format!("{wanted} of {what} are wanted, {there} are left"));
         }
         let most = self.farm.budget.creations_per_minute;
         (self.creations_left == 0).then(|| format!("{most} were made in the last minute"))
     }
 
-    fn holders(&self, pool: &Pool) -> Vec<RunnerId> {
+    fn holders(&mut self, pool: &'a Pool) -> Arc<[RunnerId]> {
         let name = pool.name.as_str();
+        if let Some(known) = self.holders.get(name) {
+            return Arc::clone(known);
+        }
         let places = [self.census.held.get(name), self.census.idle.get(name)];
         let holders = places.into_iter().flatten().flatten();
         let mut holders: Vec<_> = holders.map(|record| record.id().clone()).collect();
         holders.sort();
+        let holders: Arc<[RunnerId]> = holders.into();
+        self.holders.insert(name, Arc::clone(&holders));
         holders
     }
 
@@ -272,9 +307,11 @@ impl<'a> Server<'a> {
         self.plan.look_again = Some(self.plan.look_again.map_or(at, |before| before.min(at)));
     }
 
-    /// What is lacking for an instance, once what is on its way out is gone.
-    pub(super) fn is_starved(&self, pool: &Pool, freed: Cost) -> bool {
-        self.left.plus(freed).lacks(Cost::of(&pool.spec)).is_some()
+    /// Whether there is no room for an instance even once so many others, who take up so much, are
+    /// gone.
+    pub(super) fn is_starved(&self, pool: &Pool, count: usize, freed: Cost) -> bool {
+        let no_place = self.runners_left.saturating_add(count) == 0;
+        no_place || self.left.plus(freed).lacks(Cost::of(&pool.spec)).is_some()
     }
 }
 
@@ -292,6 +329,7 @@ fn seats(pool: &Pool, census: &Census<'_>) -> usize {
     pool.max.saturating_sub(there(&census.held) + there(&census.idle))
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+/// So much of it: CPUs are counted, the rest is in bytes.
+fn of(what: &str, amount: u64) -> String {
+    if what == "CPUs" { amount.to_string() } else { format!("{} MiB", amount >> 20) }
 }

@@ -111,6 +111,7 @@ impl Scene {
             jobs: &self.jobs,
             budget: &self.budget,
             doomed: &self.doomed,
+            lists_are_complete: true,
             now: self.now,
         })
     }

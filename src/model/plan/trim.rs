@@ -98,33 +98,41 @@ impl<'a> Trim<'_, 'a> {
     /// Standbys and idle runners give way to jobs that find the host full, unless enough is on its
     /// way out already.
     fn make_room(&mut self) {
-        let mut freed = self.leaving();
+        let (mut count, mut freed) = self.leaving();
         for pool in self.server.starved.clone() {
-            while self.server.is_starved(pool, freed) {
-                let Some(victim) = self.victim(pool) else { return };
-                let cost = Cost::of(&victim.spec);
-                if !self.retire(victim, format!("makes room for a job of pool {}", pool.name)) {
-                    return;
-                }
-                freed = freed.plus(cost);
+            let mut victims: Vec<&Record> = Vec::new();
+            while self.server.is_starved(pool, count + victims.len(), freed) {
+                // Where all of them together would not do, none has to go.
+                let Some(victim) = self.victim(pool, &victims) else { return };
+                freed = freed.plus(Cost::of(&victim.spec));
+                victims.push(victim);
             }
-            freed = freed.minus(Cost::of(&pool.spec));
+            count += victims.len();
+            for victim in victims {
+                self.retire(victim, format!("makes room for a job of pool {}", pool.name));
+            }
+            (count, freed) = (count.saturating_sub(1), freed.minus(Cost::of(&pool.spec)));
         }
     }
 
-    fn leaving(&self) -> Cost {
+    /// How many are on their way out, and what they take up still.
+    fn leaving(&self) -> (usize, Cost) {
         let records = self.server.farm.records.values();
         let leaves = |record: &&Arc<Record>| {
             let chosen = self.chosen.contains(record.id().as_str());
             let ends = (Phase::Finished..Phase::Gone).contains(&record.phase);
             ends || chosen || (record.removal.is_some() && record.phase < Phase::Busy)
         };
-        records.filter(leaves).fold(Cost::default(), |sum, one| sum.plus(Cost::of(&one.spec)))
+        records.filter(leaves).fold((0, Cost::default()), |(count, sum), one| {
+            (count + 1, sum.plus(Cost::of(&one.spec)))
+        })
     }
 
-    fn victim(&self, pool: &Pool) -> Option<&'a Record> {
+    fn victim(&self, pool: &Pool, before: &[&Record]) -> Option<&'a Record> {
         let open = |record: &&Record| {
-            !self.chosen.contains(record.id().as_str()) && self.may_ask(record).is_ok()
+            let chosen = self.chosen.contains(record.id().as_str());
+            let before = before.iter().any(|one| one.id() == record.id());
+            !chosen && !before && self.may_ask(record).is_ok()
         };
         let standby = |record: &&Record| {
             record.phase == Phase::Standby && !record.spec.same_shape(&pool.spec)

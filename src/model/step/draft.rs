@@ -11,6 +11,8 @@ use crate::model::{
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// How long a deadline is put off at first.
 const FIRST_PUT_OFF: SignedDuration = SignedDuration::from_secs(30);
+/// How long a deadline is put off at most where somebody did not answer.
+const LONGEST_SILENCE: SignedDuration = SignedDuration::from_mins(2);
 /// How long a deadline is put off at most.
 const LONGEST_PUT_OFF: SignedDuration = SignedDuration::from_hours(1);
 
@@ -155,6 +157,14 @@ impl<'a> Draft<'a> {
     pub(super) fn put_off_deadline(&mut self) {
         let pause = FIRST_PUT_OFF.saturating_mul(1 << self.record.refusals.min(7));
         self.record.kept_until = Some(later(self.now, pause.min(LONGEST_PUT_OFF)));
+    }
+}
+
+impl Draft<'_> {
+    /// What could not be asked may be asked again soon: it is not the runner that stands in the way.
+    pub(super) fn look_again_soon(&mut self) {
+        let soon = later(self.now, LONGEST_SILENCE);
+        self.record.kept_until = self.record.kept_until.map(|until| until.min(soon));
     }
 }
 

@@ -60,6 +60,9 @@ impl Draft<'_> {
     fn keep(&mut self, why: Kept, text: String) {
         self.record.removal = None;
         self.put_off_deadline();
+        if matches!(why, Kept::Unreachable(_)) {
+            self.look_again_soon();
+        }
         self.record.refusals = self.record.refusals.saturating_add(1);
         if self.record.kept.as_ref() != Some(&why) {
             self.note(text);

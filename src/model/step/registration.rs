@@ -35,7 +35,13 @@ impl Draft<'_> {
     }
 
     pub(super) fn registered(&mut self, id: u64) {
-        if self.record.registration == Registration::Sought {
+        // A hand-over that is repeated gets another number.
+        let sought = match self.record.registration {
+            Registration::Sought => true,
+            Registration::Known(_) => self.record.handover == Handover::Pushing,
+            Registration::None | Registration::Ended => false,
+        };
+        if sought {
             self.record.registration = Registration::Known(id);
             self.record.unregistrable = None;
         }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use larm::clock;
-use larm::github::{Auth, Connection, Delivery, WebhookError, parse, verify};
+use larm::github::{Auth, Connection, Delivery, JobLookup, WebhookError, parse, verify};
 use larm::model::{JobState, Sighting};
 use larm::smoke::standin::{App, Faults, Hook, JobSpec, Scope, WebhookFaults};
 use reqwest::{Method, StatusCode};
@@ -62,7 +62,7 @@ async fn a_job_is_seen_in_each_of_its_states() {
     assert_eq!((done.state, done.conclusion.as_deref()), (JobState::Completed, Some("success")));
     assert!(done.completed_at.is_some());
     // Webhooks and the API tell the same.
-    assert_eq!(stage.connection.job("acme/site", id).await.unwrap(), Some(done));
+    assert_eq!(stage.connection.job("acme/site", id).await.unwrap(), JobLookup::Found(done.into()));
 }
 
 #[tokio::test]

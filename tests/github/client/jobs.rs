@@ -1,5 +1,6 @@
 //! Jobs and repositories, looked for without webhooks.
 
+use larm::github::JobLookup;
 use larm::model::{JobState, Sighting};
 use larm::smoke::standin::{JobSpec, Repository};
 
@@ -35,11 +36,15 @@ async fn jobs_of_several_runs_are_found_and_those_that_wait_are_not() {
     assert_eq!(found[1].conclusion.as_deref(), Some("cancelled"));
     // One by one they are the same.
     for one in found {
-        assert_eq!(stage.connection.job("acme/site", one.id).await.unwrap(), Some(one));
+        assert_eq!(
+            stage.connection.job("acme/site", one.id).await.unwrap(),
+            JobLookup::Found(one.into())
+        );
     }
-    for absent in [waits, only_waits, 4711] {
-        assert_eq!(stage.connection.job("acme/site", absent).await, Ok(None), "{absent}");
+    for held in [waits, only_waits] {
+        assert_eq!(stage.connection.job("acme/site", held).await, Ok(JobLookup::Held), "{held}");
     }
+    assert_eq!(stage.connection.job("acme/site", 4711).await, Ok(JobLookup::NotThere));
     github.approve_job(only_waits).unwrap();
     let found = stage.connection.queued_jobs("acme/site").await.unwrap();
     assert!(found.iter().any(|one| one.id == only_waits));

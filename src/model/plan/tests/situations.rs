@@ -123,7 +123,7 @@ fn a_full_pool_says_who_has_its_places() {
     scene.queue(job(2, WEB, &["small"]));
     let plan = scene.plan();
     assert_eq!(plan.moves, []);
-    let full = Waiting::PoolFull { pool: "small".to_owned(), max: 1, held_by: vec![id] };
+    let full = Waiting::PoolFull { pool: "small".to_owned(), max: 1, held_by: [id].into() };
     assert_eq!(plan.waiting[&2], full);
 }
 
