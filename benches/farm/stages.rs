@@ -26,7 +26,7 @@ type Figures = Vec<(&'static str, Vec<f64>)>;
 pub(crate) async fn measure() {
     let rounds = std::env::var("LARM_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
     for (name, keeps, ready) in KINDS {
-        let Some(ground) = Ground::open().await else { return };
+        let Some(ground) = Ground::open_alone().await else { return };
         let figures = play(&ground, keeps, ready, rounds.unwrap_or(10)).await;
         print(name, &figures);
     }

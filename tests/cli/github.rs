@@ -118,7 +118,7 @@ async fn a_good_token_is_told_and_written() {
     ----- stderr
     ok    credential: a classic token with the scopes repo, admin:org
     ok    target: acme/web is there
-    ok    runners: the credential may list runners
+    ok    runners: the credential may list and register runners
     ok    polling: the runs of acme/web can be read
     next: `larm doctor` checks this machine, `larm serve` starts the farm
     ");
@@ -197,7 +197,7 @@ async fn a_group_that_is_closed_to_public_repositories_is_told() {
     ----- stderr
     ok    credential: a classic token with the scopes repo, admin:org
     ok    target: acme is there
-    ok    runners: the credential may list runners
+    ok    runners: the credential may list and register runners
     warn  runner group: the runner group "Default" is closed to public repositories
           -> jobs of public repositories will wait for ever: allow them in the organisation's settings, "Actions", "Runner groups", if they are wanted
     ok    polling: the runs of acme/api can be read
@@ -253,7 +253,7 @@ async fn one_account_is_broken_and_the_other_goes_on() {
     assert_snapshot!(lines.get(..until).unwrap().join("\n"), @"
     ok    github             acme/web: credential: a classic token with the scopes repo, admin:org
     ok    github             acme/web: target: acme/web is there
-    ok    github             acme/web: runners: the credential may list runners
+    ok    github             acme/web: runners: the credential may list and register runners
     ok    github             acme/web: polling: the runs of acme/web can be read
     FAIL  github             acme/api by broken: credential: could not try the credential of acme/api: GitHub does not accept the credential: Bad credentials
                              -> the token is wrong, expired or revoked, or for an App the key is not the App's or this host's clock is off by minutes: make a new one and put it into its file

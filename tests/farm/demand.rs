@@ -46,7 +46,7 @@ const KINDS: [(&str, &[&str], &str); 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_jobs_run_once_each_where_they_belong() {
-    let Some(ground) = Ground::open().await else { return };
+    let Some(ground) = Ground::open_alone().await else { return };
     ground.configure("2s", POOLS);
     ground.add_hook();
     let larm = Larm::start(&ground).await;

@@ -20,7 +20,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::{host, leftovers};
 
-/// So many farms at a time: most of what they do is to wait for deadlines.
+/// So many farms at a time that wait for deadlines most of the time; one that works needs the whole
+/// machine.
+const PLACES: u32 = 3;
 static PLACE: Semaphore = Semaphore::const_new(3);
 
 /// How long anything may take before a test counts as stuck; nothing is ever waited for longer
@@ -43,14 +45,27 @@ pub(crate) struct Ground {
 impl Ground {
     /// On the host's LXD; `None`, with a word, where that is left out.
     pub(crate) async fn open() -> Option<Self> {
-        let client = host::client()?;
-        let address = bridge_address(&client, &[host::profile()]).await.unwrap();
-        Some(Self::on(client, address).await)
+        Self::with_places(1).await
     }
 
-    /// On this LXD, whose guests reach the host at `address`.
+    /// Like [`Self::open`], and no other farm beside it.
+    pub(crate) async fn open_alone() -> Option<Self> {
+        Self::with_places(PLACES).await
+    }
+
+    async fn with_places(places: u32) -> Option<Self> {
+        let client = host::client()?;
+        let address = bridge_address(&client, &[host::profile()]).await.unwrap();
+        Some(Self::at(client, address, places).await)
+    }
+
+    /// On this LXD, whose guests reach the host at `address`, and no other farm beside it.
     pub(crate) async fn on(client: Client, address: IpAddr) -> Self {
-        let place = PLACE.acquire().await.unwrap();
+        Self::at(client, address, PLACES).await
+    }
+
+    async fn at(client: Client, address: IpAddr, places: u32) -> Self {
+        let place = PLACE.acquire_many(places).await.unwrap();
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let github = StandIn::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let server = github.clone();
