@@ -22,8 +22,8 @@ use crate::{host, leftovers};
 
 /// So many farms at a time that wait for deadlines most of the time; one that works needs the whole
 /// machine.
-const PLACES: u32 = 3;
-static PLACE: Semaphore = Semaphore::const_new(3);
+const PLACES: u32 = 6;
+static PLACE: Semaphore = Semaphore::const_new(6);
 
 /// How long anything may take before a test counts as stuck; nothing is ever waited for longer
 /// than it takes.

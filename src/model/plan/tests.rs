@@ -153,6 +153,21 @@ impl Scene {
         self.meet(id, &Event::Reported(Box::new(report)));
     }
 
+    /// A listener that ends, having come by these phases.
+    fn ends(&mut self, id: &RunnerId, life: &[GuestPhase]) {
+        let reached = life.iter().chain([&GuestPhase::Finished]);
+        let report = GuestReport {
+            seq: 9,
+            phase: GuestPhase::Finished,
+            reached: reached.map(|phase| (*phase, self.now)).collect(),
+            detail: None,
+            exit_code: Some(1),
+            pre_job: Found::Absent,
+            post_job: Found::Absent,
+        };
+        self.meet(id, &Event::Reported(Box::new(report)));
+    }
+
     /// An instance that is ready for a credential.
     fn standby(&mut self, spec: &Spec) -> RunnerId {
         let id = self.create(spec);

@@ -81,3 +81,65 @@ impl Draft<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Deadlines, Event, Fault, GitHubPath, InstanceType, Keeper, Record, Spec, Target, step,
+    };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    /// A standby that is given to a pool.
+    fn bound() -> Record {
+        let spec = Spec {
+            pool: "web".to_owned(),
+            image: "debian".to_owned(),
+            instance_type: InstanceType::Container,
+            profiles: vec![],
+            cpu: None,
+            memory: None,
+            disk: None,
+        };
+        let mut record = Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(0));
+        (record.keeper, record.phase) = (Keeper::Farm, Phase::Standby);
+        record.marks.0.insert(Phase::Standby, at(0));
+        let path: GitHubPath = "acme/web".parse().unwrap();
+        let target = Target { connection: "github".to_owned(), path };
+        let binding =
+            Binding { pool: "web".to_owned(), target, labels: vec![], job: None, since: at(0) };
+        meet(&record, &Event::Bound(binding))
+    }
+
+    fn meet(record: &Record, event: &Event) -> Record {
+        step(record, event, &Deadlines::default(), at(1)).unwrap().record
+    }
+
+    #[test]
+    fn a_repeated_hand_over_has_another_number() {
+        let record = bound();
+        assert_eq!(record.registration, Registration::Sought);
+        let record = meet(&record, &Event::Registered(1));
+        let fault = Fault { transient: true, message: "busy".to_owned() };
+        let record = meet(&record, &Event::HandOverFailed(fault));
+        let record = meet(&record, &Event::Registered(2));
+        assert_eq!(record.registration, Registration::Known(2));
+        let record = meet(&record, &Event::HandedOver(SignedDuration::ZERO));
+        let record = meet(&record, &Event::Registered(1));
+        assert_eq!(record.registration, Registration::Known(2), "an old answer");
+    }
+
+    #[test]
+    fn what_github_refuses_goes_back_to_the_standbys() {
+        let error = "no".to_owned();
+        let refused = Event::NotRegistered { error, until: Some(at(90)) };
+        let record = meet(&bound(), &refused);
+        assert_eq!((record.phase, record.handover), (Phase::Standby, Handover::None));
+        assert_eq!((record.binding.clone(), record.may_be_registered()), (None, true));
+        let said = record.unregistrable.unwrap();
+        assert_eq!((said.attempts, said.until), (1, at(90)));
+    }
+}

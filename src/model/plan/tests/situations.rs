@@ -321,3 +321,62 @@ fn a_doomed_application_gets_no_job() {
     let moves = scene.plan().moves;
     assert_eq!((retires(&moves), creates(&moves)), (vec![&id], vec!["small"]));
 }
+
+#[test]
+fn idle_runners_of_one_pool_make_room_for_jobs_of_another() {
+    let mut keeper = pool("keeper", WEB, &["kept"]);
+    keeper.min_idle = 1;
+    let mut scene = Scene::new(vec![keeper, pool("small", WEB, &["small"])]);
+    scene.budget.runners = Some(1);
+    let id = scene.listening(0);
+    scene.queue(job(1, WEB, &["small"]));
+    assert_eq!(retires(&scene.plan().moves), [&id]);
+}
+
+#[test]
+fn a_job_that_never_fits_costs_nobody_anything() {
+    let mut giant = pool("giant", WEB, &["giant"]);
+    giant.spec = spec("giant", 100);
+    let mut small = pool("small", WEB, &["small"]);
+    small.min_idle = 2;
+    let mut scene = Scene::new(vec![giant, small]);
+    scene.listening(1);
+    scene.queue(job(1, WEB, &["giant"]));
+    let plan = scene.plan();
+    assert_eq!(retires(&plan.moves), Vec::<&RunnerId>::new());
+    assert_eq!(creates(&plan.moves), ["small"], "the other pool goes on");
+    let Waiting::HostFull { lacking, .. } = &plan.waiting[&1] else { panic!("{plan:?}") };
+    assert!(lacking.starts_with("it needs more memory than runners ever get"), "{lacking}");
+}
+
+#[test]
+fn what_comes_free_is_for_the_more_important_job_and_in_time_for_the_older_one() {
+    let mut large = pool("large", WEB, &["large"]);
+    (large.spec, large.priority) = (spec("large", 8), 1);
+    let mut scene = Scene::new(vec![large.clone(), pool("small", WEB, &["small"])]);
+    scene.budget.host.memory = 8 << 30;
+    let taker = scene.create(&spec("other", 4));
+    scene.queue(job(1, WEB, &["large"]));
+    scene.queue(job(2, WEB, &["small"]));
+    assert_eq!(creates(&scene.plan().moves), <[&str; 0]>::default());
+    large.priority = 0;
+    scene.pools[0] = large.into();
+    assert_eq!(creates(&scene.plan().moves), ["small"]);
+    scene.now = at(121);
+    scene.meet(&taker, &Event::Admitted);
+    assert_eq!(creates(&scene.plan().moves), <[&str; 0]>::default());
+}
+
+#[test]
+fn listeners_that_end_at_once_are_made_ever_more_seldom() {
+    let mut scene = Scene::new(vec![pool("small", WEB, &["small"])]);
+    scene.queue(job(1, WEB, &["small"]));
+    let id = scene.listening(0);
+    scene.now = at(10);
+    let life = [GuestPhase::Ready, GuestPhase::Claimed, GuestPhase::Listening];
+    scene.ends(&id, &life);
+    let plan = scene.plan();
+    assert_eq!((plan.moves, plan.look_again), (vec![], Some(at(15))));
+    scene.now = at(15);
+    assert_eq!(creates(&scene.plan().moves), ["small"]);
+}
