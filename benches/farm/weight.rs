@@ -25,7 +25,7 @@ pub(crate) async fn measure() {
     let ground = Ground::on(client, [127, 0, 0, 1].into()).await;
     let pool = format!(
         "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\nmax = {RUNNERS}\n\
-         standby = {RUNNERS}\n[[pool]]\nname = 'api'\ngithub = 'acme/api'\nlabels = ['small']\n"
+         standby = {RUNNERS}\nmemory = '64MiB'\ndisk = '1MiB'\n[[pool]]\nname = 'api'\ngithub = 'acme/api'\nlabels = ['small']\n"
     );
     ground.configure("off", &pool);
     let larm = Larm::start(&ground).await;

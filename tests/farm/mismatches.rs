@@ -90,7 +90,7 @@ async fn a_zombie_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stolen_runner_is_replaced_by_count() {
     let Some(ground) = Ground::open().await else { return };
-    ground.configure("1m", &POOL.replace("min_idle = 1", "min_idle = 0"));
+    ground.configure("10m", &POOL.replace("min_idle = 1", "min_idle = 0"));
     ground.add_hook();
     let larm = Larm::start(&ground).await;
     // The first look at the queue finds nothing, and the next one comes too late.

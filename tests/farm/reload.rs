@@ -6,6 +6,7 @@ use larm::http::types::Runner;
 use larm::model::Phase;
 
 use crate::ground::Ground;
+use crate::host;
 use crate::larm::Larm;
 
 const BEFORE: &str = "
@@ -25,12 +26,13 @@ max = 2
 idle_timeout = '2s'
 ";
 
-/// Other labels, another size, and one pool less.
+/// Other labels, another image, another size, and one pool less.
 const AFTER: &str = "
 [[pool]]
 name = 'web'
 github = 'acme/web'
 labels = ['small', 'new']
+image = 'IMAGE'
 memory = '512MiB'
 min_idle = 1
 max = 4
@@ -52,7 +54,7 @@ async fn changed_pools_roll_over_and_removed_ones_drain() {
     let before = larm.live().await;
     let (busy, idle): (Vec<_>, Vec<_>) = before.iter().partition(|one| one.phase == Phase::Busy);
 
-    ground.configure("2s", AFTER);
+    ground.configure("2s", &AFTER.replace("IMAGE", &other_image()));
     let output = larm.run(&["reload", "--json"]);
     assert!(output.status.success(), "{output:?}");
     let told: larm::http::types::farm::Reloaded = serde_json::from_slice(&output.stdout).unwrap();
@@ -80,10 +82,16 @@ async fn changed_pools_roll_over_and_removed_ones_drain() {
     larm.stop();
 }
 
+/// The second image, where there is one.
+fn other_image() -> String {
+    host::variable("LARM_TEST_IMAGE_TRIXIE", &host::image())
+}
+
 fn is_new(runner: &Runner) -> bool {
     let labels = runner.binding.as_ref().is_some_and(|one| one.labels.contains(&"new".to_owned()));
     runner.phase == Phase::Listening
         && labels
+        && runner.instance.image == other_image()
         && runner.instance.memory.as_deref() == Some("512MiB")
 }
 

@@ -132,6 +132,18 @@ mod tests {
         assert_eq!(record.registration, Registration::Known(2), "an old answer");
     }
 
+    /// A standby that had waited for longer than a runner may take to listen was given up as soon as
+    /// it was wanted.
+    #[test]
+    fn the_deadline_for_listening_counts_from_the_hand_over() {
+        let mut record = bound();
+        let day = 24 * 60 * 60;
+        record.pushing_since = Some(at(day));
+        let deadlines = Deadlines::default();
+        let due = crate::model::next_due(&record, &deadlines);
+        assert_eq!(due, at(day).checked_add(deadlines.register).ok());
+    }
+
     #[test]
     fn what_github_refuses_goes_back_to_the_standbys() {
         let error = "no".to_owned();
