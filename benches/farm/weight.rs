@@ -40,9 +40,7 @@ pub(crate) async fn measure() {
     let begin = Instant::now();
     send_jobs(&ground).await;
     let what = format!("{JOBS} jobs are known");
-    ground
-        .until(&what, async || larm.jobs().await.jobs.len() >= usize::try_from(JOBS).unwrap())
-        .await;
+    ground.until(&what, async || larm.newest_job().await == Some(JOBS)).await;
     let jobs = begin.elapsed().as_secs_f64();
     println!("and {JOBS} jobs, told of by webhooks in {jobs:.1} s: {:.1} MB", megabytes(&ground));
     larm.stop();

@@ -140,6 +140,7 @@ async fn expect_well(ground: &Ground, larm: &Larm) {
             larm.jobs().await.jobs.iter().all(|one| one.job.conclusion.is_some())
         })
         .await;
+    assert_eq!(larm.newest_job().await, ground.github.jobs().last().map(|job| job.id));
     let pools = larm.pools().await;
     assert!(pools.pools.iter().all(|pool| pool.queued == 0 && pool.busy.is_empty()), "{pools:#?}");
 }

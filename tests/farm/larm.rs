@@ -66,6 +66,11 @@ impl Larm {
         self.pools().await.polled
     }
 
+    /// The number of the newest job that it knows.
+    pub(crate) async fn newest_job(&self) -> Option<u64> {
+        self.ask::<Jobs>("jobs?all=true&limit=1").await.jobs.first().map(|one| one.job.id)
+    }
+
     pub(crate) async fn jobs(&self) -> Jobs {
         self.ask("jobs?all=true&limit=10000").await
     }
