@@ -33,6 +33,8 @@ pub(super) struct Server<'a> {
     unregistrable: BTreeMap<&'a str, &'a Unregistrable>,
     /// What of the host is not promised yet.
     left: Cost,
+    /// What of that is kept for jobs that have waited for long.
+    kept: Cost,
     runners_left: usize,
     creations_left: usize,
     /// Pools for which a job waits because the host is full.
@@ -68,6 +70,7 @@ impl<'a> Server<'a> {
             unregistrable: gather(&pools, |pool| unregistrable(farm, pool)),
             pools,
             left: farm.budget.host.minus(committed(farm.records.values().map(Arc::as_ref))),
+            kept: Cost::default(),
             runners_left: farm.budget.runners.map_or(usize::MAX, |most| most.saturating_sub(there)),
             creations_left: farm.budget.creations_per_minute.saturating_sub(young.len()),
             starved: Vec::new(),
@@ -119,7 +122,10 @@ impl<'a> Server<'a> {
             }
         }
         let full = refusals.iter().find(|(_, why)| matches!(why, Waiting::HostFull { .. }));
-        if let Some((pool, _)) = full.filter(|(pool, _)| self.can_ever_hold(pool)) {
+        // Where only too many were made lately there is room.
+        let waits_for_room =
+            |pool: &Pool| self.can_ever_hold(pool) && self.is_starved(pool, 0, Cost::default());
+        if let Some((pool, _)) = full.filter(|(pool, _)| waits_for_room(pool)) {
             self.starve(pool, job);
         }
         match refusals.into_iter().next() {
@@ -134,7 +140,7 @@ impl<'a> Server<'a> {
         self.starved.push(pool);
         self.room_is_for = self.room_is_for.max(Some(pool.priority));
         if job.waited(self.farm.now) >= LONG_WAIT {
-            self.left = self.left.minus(Cost::of(&pool.spec));
+            self.kept = self.kept.plus(Cost::of(&pool.spec));
         }
     }
 
@@ -275,7 +281,7 @@ impl<'a> Server<'a> {
                 of(what, there)
             ));
         }
-        if let Some((what, wanted, there)) = self.left.lacks(cost) {
+        if let Some((what, wanted, there)) = self.left.minus(self.kept).lacks(cost) {
             let (wanted, there) = (of(what, wanted), of(what, there));
             return Some(format!("{wanted} of {what} are wanted, {there} are left"));
         }

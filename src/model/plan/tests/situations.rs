@@ -380,3 +380,30 @@ fn listeners_that_end_at_once_are_made_ever_more_seldom() {
     scene.now = at(15);
     assert_eq!(creates(&scene.plan().moves), ["small"]);
 }
+
+#[test]
+fn what_is_kept_for_a_job_that_waits_is_not_made_room_for_once_more() {
+    let mut large = pool("large", WEB, &["large"]);
+    large.spec = spec("large", 8);
+    let mut small = pool("small", WEB, &["small"]);
+    small.min_idle = 1;
+    let mut scene = Scene::new(vec![large, small]);
+    scene.budget.host.memory = 8 << 30;
+    let id = scene.listening(1);
+    scene.queue(job(1, WEB, &["large"]));
+    scene.now = at(121);
+    assert_eq!(retires(&scene.plan().moves), [&id], "7 GiB are free, and 1 GiB makes them 8");
+}
+
+#[test]
+fn a_limit_by_the_minute_takes_no_idle_runner() {
+    let mut small = pool("small", WEB, &["small"]);
+    small.min_idle = 1;
+    let mut scene = Scene::new(vec![small, pool("other", WEB, &["other"])]);
+    scene.listening(0);
+    scene.budget.creations_per_minute = 1;
+    let mut waiting = job(1, WEB, &["other"]);
+    waiting.queued_at = at(-600);
+    scene.queue(waiting);
+    assert_eq!(scene.plan().moves, []);
+}
