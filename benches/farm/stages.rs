@@ -66,7 +66,7 @@ async fn round(ground: &Ground, larm: &Larm) -> Vec<(&'static str, f64)> {
     let mut phases = BTreeMap::new();
     for entry in larm.journal().await {
         if let (true, JournalKind::Phase { phase, .. }) =
-            (entry.runner.to_string() == name, entry.what)
+            (entry.runner.is_some_and(|runner| runner.to_string() == name), entry.what)
         {
             phases.insert(phase, entry.at);
         }

@@ -6,7 +6,7 @@ use super::client::EventsAsk;
 use super::context::Context;
 use super::print;
 use super::report::{CliError, Outcome};
-use crate::model::{JournalEntry, JournalKind, RunnerMetrics};
+use crate::model::{JournalEntry, JournalKind, MetricEvent, RunnerMetrics};
 
 /// How long one long poll lasts, in seconds.
 const POLL: u64 = 300;
@@ -62,7 +62,8 @@ fn show(context: &Context, entry: &JournalEntry) -> Result<(), CliError> {
 
 fn line(entry: &JournalEntry) -> String {
     let at = entry.at.strftime("%Y-%m-%d %H:%M:%S%.3fZ");
-    format!("{at}  {}  {}", entry.runner, what(&entry.what))
+    let runner = entry.runner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    format!("{at}  {runner}  {}", what(&entry.what))
 }
 
 /// What happened, on one line.
@@ -71,9 +72,15 @@ pub(super) fn what(kind: &JournalKind) -> String {
         JournalKind::Phase { phase, reason: None, .. } => phase.to_string(),
         JournalKind::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
         JournalKind::Metrics { metrics } => format!("metrics: {}", summary(metrics)),
+        JournalKind::Metric { metric } => metric_line(metric),
         JournalKind::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
         JournalKind::Note { text } => text.clone(),
     }
+}
+
+/// A metric event, on one line: as the events file has it.
+fn metric_line(metric: &MetricEvent) -> String {
+    serde_json::to_string(metric).unwrap_or_else(|error| error.to_string())
 }
 
 /// A runner's metrics, on one line.
@@ -115,7 +122,7 @@ mod tests {
         let entry = |what| JournalEntry {
             seq: 7,
             at: "2026-11-23T20:00:00.25Z".parse().unwrap(),
-            runner: "larm-3f9c1a2b4d5e".parse().unwrap(),
+            runner: Some("larm-3f9c1a2b4d5e".parse().unwrap()),
             what,
         };
         let phase = JournalKind::Phase {

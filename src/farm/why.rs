@@ -221,7 +221,7 @@ fn line(kind: &JournalKind) -> Option<String> {
         JournalKind::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
         JournalKind::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
         JournalKind::Note { text } => text.clone(),
-        JournalKind::Metrics { .. } => return None,
+        JournalKind::Metrics { .. } | JournalKind::Metric { .. } => return None,
     })
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceName, Mismatch, Phase, RunnerMetrics};
+use super::{InstanceName, MetricEvent, Mismatch, Phase, RunnerMetrics};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,8 +12,9 @@ pub struct JournalEntry {
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// The runner it is about.
-    pub runner: InstanceName,
+    /// The runner it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<InstanceName>,
     /// What happened.
     pub what: JournalKind,
 }
@@ -37,6 +38,11 @@ pub enum JournalKind {
     Metrics {
         /// What it left behind.
         metrics: RunnerMetrics,
+    },
+    /// What monitoring is told of it. Written once for each thing that happens.
+    Metric {
+        /// The event, as it goes to the events file.
+        metric: MetricEvent,
     },
     /// LXD, GitHub and its guest say different things of it.
     Mismatch {

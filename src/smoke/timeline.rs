@@ -40,15 +40,16 @@ impl Timeline {
     /// Takes an entry in; a change of phase is a moment to show.
     pub(super) fn take(&mut self, entry: &JournalEntry) -> Option<Moment> {
         let JournalKind::Phase { phase, from, reason, guest_at } = &entry.what else { return None };
-        let marks = self.host.entry(entry.runner.clone()).or_default();
+        let runner = entry.runner.as_ref()?;
+        let marks = self.host.entry(runner.clone()).or_default();
         let left = from.and_then(|from| marks.get(&from)).copied();
         marks.insert(*phase, entry.at);
         if let Some(at) = guest_at {
-            self.guest.entry(entry.runner.clone()).or_default().insert(*phase, *at);
+            self.guest.entry(runner.clone()).or_default().insert(*phase, *at);
         }
         Some(Moment {
             elapsed: seconds(entry.at.duration_since(self.begin.unwrap_or(entry.at))),
-            runner: entry.runner.clone(),
+            runner: runner.clone(),
             phase: *phase,
             from: *from,
             took: left.map(|left| seconds(entry.at.duration_since(left))),
@@ -115,7 +116,7 @@ mod tests {
         JournalEntry {
             seq,
             at: at(millis),
-            runner: "smoke-0123456789ab".parse().unwrap(),
+            runner: Some("smoke-0123456789ab".parse().unwrap()),
             what: JournalKind::Phase { phase, from, reason: None, guest_at },
         }
     }

@@ -33,14 +33,15 @@ struct RecordRead {
 struct EntryWritten<'a> {
     v: u32,
     at: Timestamp,
-    runner: &'a InstanceName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runner: Option<&'a InstanceName>,
     what: &'a JournalKind,
 }
 
 #[derive(Deserialize)]
 struct EntryRead {
     at: Timestamp,
-    runner: InstanceName,
+    runner: Option<InstanceName>,
     what: JournalKind,
 }
 
@@ -51,8 +52,11 @@ pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, StoreError> {
 
 pub(super) fn encode_entry(entry: &JournalEntry) -> Result<Vec<u8>, StoreError> {
     let JournalEntry { seq: _, at, runner, what } = entry;
-    serde_json::to_vec(&EntryWritten { v: VERSION, at: *at, runner, what })
-        .map_err(|source| StoreError::Encode { subject: runner.to_string(), source })
+    let runner = runner.as_ref();
+    serde_json::to_vec(&EntryWritten { v: VERSION, at: *at, runner, what }).map_err(|source| {
+        let subject = runner.map_or_else(|| "the journal".to_owned(), ToString::to_string);
+        StoreError::Encode { subject, source }
+    })
 }
 
 /// Reads one journal entry; `None` for one that cannot be read, which hides no other.

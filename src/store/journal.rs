@@ -5,7 +5,7 @@ use std::ops::Bound;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use super::{disk, schema};
-use crate::model::{JournalEntry, RunnerId};
+use crate::model::{InstanceName, JournalEntry, RunnerId};
 
 /// Adds entries, then drops the oldest until at most `bound` are left.
 pub(super) fn append<'a>(
@@ -44,8 +44,11 @@ pub(super) fn read(
         let Some(row) = (if last { rows.next_back() } else { rows.next() }) else { break };
         let (seq, bytes) = row?;
         let entry = disk::decode_entry(seq.value(), bytes.value());
-        entries
-            .extend(entry.filter(|entry| runner.is_none_or(|wanted| entry.runner.id() == wanted)));
+        let is_wanted = |entry: &JournalEntry| {
+            let about = entry.runner.as_ref().map(InstanceName::id);
+            runner.is_none_or(|wanted| about == Some(wanted))
+        };
+        entries.extend(entry.filter(is_wanted));
     }
     if last {
         entries.reverse();

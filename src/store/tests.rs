@@ -36,7 +36,7 @@ fn record(n: u64) -> Arc<Record> {
 
 fn entry(seq: u64, runner: &Record) -> JournalEntry {
     let what = JournalKind::Note { text: format!("number {seq}") };
-    JournalEntry { seq, at: now(), runner: runner.name.clone(), what }
+    JournalEntry { seq, at: now(), runner: Some(runner.name.clone()), what }
 }
 
 fn open(dir: &Path) -> Opened {

@@ -72,7 +72,7 @@ impl Larm {
             entry = noted => entry,
             never = told => never,
         };
-        entry.runner.id().clone()
+        entry.runner.unwrap().id().clone()
     }
 
     fn order(&self, credential: Option<SecretString>) -> RequestBuilder {
@@ -113,7 +113,7 @@ impl Larm {
     /// Waits until a runner has come to `phase` or past it. One that fails before comes nowhere.
     pub(crate) async fn until(&self, id: &RunnerId, phase: Phase) {
         let entered = |entry: &JournalEntry| {
-            let ours = entry.runner.id() == id;
+            let ours = entry.runner.as_ref().is_some_and(|runner| runner.id() == id);
             if let JournalKind::Phase { phase, .. } = entry.what {
                 Some(phase).filter(|_| ours)
             } else {
@@ -169,7 +169,9 @@ impl Larm {
             match serde_json::from_str::<JournalEntry>(line).unwrap().what {
                 JournalKind::Phase { phase, .. } => phases.push(phase),
                 JournalKind::Metrics { metrics: told } => metrics.push(told),
-                JournalKind::Mismatch { .. } | JournalKind::Note { .. } => {}
+                JournalKind::Metric { .. }
+                | JournalKind::Mismatch { .. }
+                | JournalKind::Note { .. } => {}
             }
         }
         assert!(phases.is_sorted_by(|a, b| a < b), "not forwards only:\n{text}");
@@ -194,7 +196,7 @@ impl Larm {
 
     /// All runners there ever were.
     pub(crate) async fn names(&self) -> Vec<InstanceName> {
-        let all = self.events(0, None).await.events.into_iter().map(|entry| entry.runner);
+        let all = self.events(0, None).await.events.into_iter().filter_map(|entry| entry.runner);
         let mut names: Vec<_> = all.collect();
         names.sort();
         names.dedup();

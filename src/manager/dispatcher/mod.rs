@@ -226,7 +226,7 @@ impl Dispatcher {
     ) {
         log(runner, &what);
         self.journal_head += 1;
-        let (seq, runner) = (self.journal_head, runner.clone());
+        let (seq, runner) = (self.journal_head, Some(runner.clone()));
         batch.journal.push(JournalEntry { seq, at: now, runner, what });
     }
 
@@ -303,6 +303,8 @@ fn log(runner: &InstanceName, what: &JournalKind) {
             tracing::warn!(%runner, %mismatch, "{text}");
         }
         JournalKind::Note { text } => tracing::info!(%runner, note = %text),
-        JournalKind::Metrics { .. } => tracing::debug!(%runner, "metrics"),
+        JournalKind::Metrics { .. } | JournalKind::Metric { .. } => {
+            tracing::debug!(%runner, "metrics");
+        }
     }
 }

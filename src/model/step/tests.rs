@@ -308,9 +308,10 @@ impl Story {
     fn told_metrics(&self) -> impl Iterator<Item = &RunnerMetrics> {
         self.journal.iter().filter_map(|kind| match kind {
             JournalKind::Metrics { metrics } => Some(metrics),
-            JournalKind::Phase { .. } | JournalKind::Mismatch { .. } | JournalKind::Note { .. } => {
-                None
-            }
+            JournalKind::Phase { .. }
+            | JournalKind::Metric { .. }
+            | JournalKind::Mismatch { .. }
+            | JournalKind::Note { .. } => None,
         })
     }
 
