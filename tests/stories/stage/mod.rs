@@ -217,6 +217,7 @@ impl Stage {
         let phase = |entry: JournalEntry| match entry.what {
             JournalKind::Phase { phase, .. } => Some(phase),
             JournalKind::Metrics { .. }
+            | JournalKind::Metric { .. }
             | JournalKind::Mismatch { .. }
             | JournalKind::Note { .. } => None,
         };
