@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Binding, CloudRunnerState, GuestReport, ProbeReading};
+use super::{Binding, CloudRunnerState, GuestReport, JobFacts, ProbeReading};
 
 /// Everything that can happen to a runner.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,8 @@ pub enum Event {
     HandedOver(SignedDuration),
     /// [`super::Action::HandOver`] failed.
     HandOverFailed(Fault),
+    /// The farm knows more of its job.
+    JobKnown(JobFacts),
     /// Somebody wants it removed.
     RemovalWanted {
         /// Whether a running job may be killed.

@@ -36,6 +36,7 @@ mod recover;
 mod service;
 mod size;
 mod step;
+mod telling;
 mod truth;
 
 pub use action::{Action, is_watched, pending};
@@ -63,4 +64,5 @@ pub use service::{
 };
 pub use size::{SIZE_UNITS, bytes};
 pub use step::{Refused, Step, next_due, step};
+pub use telling::{JobFacts, Told, Untold, untold};
 pub use truth::{Finding, Mismatch, Roll, Suspicions};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Application, Binding, CloudRunnerInstance, CloudRunnerState, Health, InstanceName,
-    InstanceType, ProbeReading, RunnerId, RunnerMetrics, Target,
+    InstanceType, JobFacts, ProbeReading, RunnerId, RunnerMetrics, Target, Told,
 };
 
 /// Where in its life a runner is. Later phases compare greater.
@@ -120,6 +120,15 @@ pub struct Record {
     /// Whether its metrics are in the journal.
     #[serde(default)]
     pub metrics_told: bool,
+    /// What monitoring was told of it.
+    #[serde(default)]
+    pub told: Told,
+    /// What GitHub says of its job, as far as the farm has heard.
+    #[serde(default)]
+    pub job: JobFacts,
+    /// Until when monitoring waits for that.
+    #[serde(default)]
+    pub facts_due: Option<Timestamp>,
     /// How often the action at hand has failed, and when it is tried again.
     pub retry: Option<Retry>,
 }
@@ -326,6 +335,9 @@ impl Record {
             corrupt: Vec::new(),
             collected: false,
             metrics_told: false,
+            told: Told::default(),
+            job: JobFacts::default(),
+            facts_due: None,
             retry: None,
         }
     }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Deadlines, JournalKind, Phase, Record, Step};
+use crate::model::telling;
 use crate::model::{
     CloudRunnerState, Failure, Handover, Health, Mismatch, Removal, Retry, UnhealthyReason,
 };
@@ -31,6 +32,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(mut self) -> Step {
+        let told = telling::tell(&mut self.record, self.now).into_iter();
+        self.journal.extend(told.map(|metric| JournalKind::Metric { metric }));
         if let Some(reason) = self.end() {
             self.record.health = Health::Unhealthy(reason);
         }
@@ -196,13 +199,14 @@ fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Time
 /// When the runner is to be looked at again though nothing happens to it.
 pub fn next_due(record: &Record, deadlines: &Deadlines) -> Option<Timestamp> {
     let retry = record.retry.as_ref().map(|retry| retry.at);
+    let told = telling::due(record);
     if record.phase >= Phase::Finished {
-        return retry;
+        return [retry, told].into_iter().flatten().min();
     }
     let limit = deadline(record, record.phase, deadlines).filter(|_| record.removal.is_none());
     let trouble = record.trouble_since.map(|since| later(since, deadlines.trouble_grace));
     let process = record.process_missing_since.map(|since| later(since, deadlines.process_grace));
-    [retry, limit, trouble, process].into_iter().flatten().min()
+    [retry, told, limit, trouble, process].into_iter().flatten().min()
 }
 
 pub(super) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

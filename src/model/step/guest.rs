@@ -7,6 +7,9 @@ use super::draft::Draft;
 use super::{Handover, Phase};
 use crate::model::{Found, GuestPhase, GuestReport, RunnerMetrics};
 
+/// How wrong a guest's clock may be, in seconds.
+const CLOCK_SLACK: f64 = 86_400.0;
+
 impl Draft<'_> {
     pub(super) fn reported(&mut self, report: &GuestReport) {
         if self.record.phase >= Phase::Deleting {
@@ -27,10 +30,12 @@ impl Draft<'_> {
         let RunnerMetrics { installed_timestamp, pre_job, post_job, .. } = &mut self.record.metrics;
         let ready = report.reached.get(&GuestPhase::Ready);
         *installed_timestamp = installed_timestamp.or(ready.map(|at| seconds(*at)));
-        let corrupt = [
-            learn(pre_job, &report.pre_job, "pre-job metrics"),
-            learn(post_job, &report.post_job, "post-job metrics"),
-        ];
+        let begin = self.record.marks.0.values().min().copied().unwrap_or(self.now);
+        let plausible = seconds(begin) - CLOCK_SLACK..=seconds(self.now) + CLOCK_SLACK;
+        let pre = dated(&report.pre_job, |job| plausible.contains(&job.timestamp));
+        let post = dated(&report.post_job, |job| plausible.contains(&job.timestamp));
+        let corrupt =
+            [learn(pre_job, &pre, "pre-job metrics"), learn(post_job, &post, "post-job metrics")];
         for text in corrupt.into_iter().flatten() {
             if !self.record.corrupt.contains(&text) && self.record.corrupt.len() < 3 {
                 self.note(format!("its guest left corrupt {text}"));
@@ -95,6 +100,16 @@ impl Draft<'_> {
         let at = at.clamp(earliest.min(self.now), self.now);
         self.record.marks.0.entry(phase).or_insert(at);
         self.enter(phase, None, guest_at);
+    }
+}
+
+/// A file's content, unless its time is none that a guest's clock could have shown.
+fn dated<T: Clone>(found: &Found<T>, plausible: impl Fn(&T) -> bool) -> Found<T> {
+    match found {
+        Found::Present(value) if !plausible(value) => {
+            Found::Corrupt("its timestamp is not of the runner's life".to_owned())
+        }
+        Found::Present(_) | Found::Absent | Found::Corrupt(_) => found.clone(),
     }
 }
 

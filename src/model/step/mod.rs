@@ -68,6 +68,7 @@ pub fn step(
         Event::CredentialLost => draft.credential_lost(),
         Event::HandedOver(took) => draft.handed_over(*took),
         Event::HandOverFailed(fault) => draft.hand_over_failed(fault),
+        Event::JobKnown(facts) => draft.record.job.learn(facts),
         Event::RemovalWanted { force, reason } => draft.removal_wanted(*force, reason)?,
         Event::Quiesced(outcome) => draft.quiesced(outcome),
         Event::Collected(report) => draft.collected(report.as_deref()),

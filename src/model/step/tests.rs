@@ -1,6 +1,7 @@
 //! A runner against a world that lies, loses answers and repeats itself.
 
 mod application;
+mod telling;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -130,7 +131,7 @@ fn report(phase: GuestPhase, seq: u64) -> GuestReport {
         pre_job: Found::Corrupt("not JSON".into()),
         post_job: if phase == GuestPhase::Finished {
             let status = PostJobStatus::Normal;
-            Found::Present(PostJobMetrics { timestamp: 1.0, status, status_info: None })
+            Found::Present(PostJobMetrics { timestamp: 1_700_000_001.0, status, status_info: None })
         } else {
             Found::Absent
         },
