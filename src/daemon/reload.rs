@@ -98,6 +98,7 @@ pub(super) fn farm_settings(settings: &Settings) -> FarmSettings {
         },
         polls: polls.collect(),
         webhook_url: settings.webhook.as_ref().and_then(|webhook| webhook.url.clone()),
+        webhook: settings.webhook.is_some(),
     }
 }
 

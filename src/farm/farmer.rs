@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::demand::{Demand, MOST_REMEMBERED};
+use super::facts::{self, Facts};
 use super::rolls::{self, Leak};
 use super::tasks::Tasks;
 use super::{FarmOptions, FarmView, Input, host};
@@ -35,6 +36,7 @@ pub(super) struct Farmer {
     stop: CancellationToken,
     demand: Demand,
     suspicions: Suspicions,
+    facts: Facts,
     /// Registrations without an instance that are being removed.
     removing: BTreeSet<crate::model::InstanceName>,
     /// Targets whose runners GitHub has listed since the start.
@@ -63,6 +65,7 @@ impl Farmer {
             stop,
             demand: Demand::default(),
             suspicions: Suspicions::default(),
+            facts: Facts::default(),
             removing: BTreeSet::new(),
             listed: BTreeSet::new(),
             orders: Vec::new(),
@@ -126,6 +129,7 @@ impl Farmer {
         self.keep().await;
         self.view.waiting = Arc::new(waiting);
         self.publish();
+        self.learn_facts(runners);
         let mut orders = std::mem::take(&mut self.orders);
         orders.extend(moves.into_iter().map(FarmOrder::Move));
         if orders.is_empty() {
@@ -133,6 +137,16 @@ impl Farmer {
         }
         self.manager.carry(orders).await.ok()?;
         Some(look_again)
+    }
+
+    fn learn_facts(&mut self, runners: &View) {
+        let (orders, questions) = self.facts.look(runners, &self.view);
+        self.orders.extend(orders);
+        for question in questions {
+            let account = self.tasks.accounts.borrow().get(&question.connection).cloned();
+            let Some(account) = account else { continue };
+            self.tasks.spawn(facts::ask(self.tasks.clone(), account.connection, question));
+        }
     }
 
     fn plan(&self, runners: &View, now: Timestamp) -> Plan {

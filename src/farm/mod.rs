@@ -14,6 +14,7 @@
 //! manager's records before it decides again.
 
 mod demand;
+mod facts;
 mod farmer;
 mod host;
 mod polls;
@@ -55,6 +56,8 @@ pub struct FarmSettings {
     pub polls: BTreeMap<String, PollSettings>,
     /// The URL by which GitHub calls our webhook, if failed deliveries are to be asked for again.
     pub webhook_url: Option<String>,
+    /// Whether webhooks come in.
+    pub webhook: bool,
 }
 
 /// How much of the host runners may use.

@@ -169,6 +169,17 @@ impl Connection {
         }
     }
 
+    /// The jobs of one workflow run, those of its latest attempt; none where there is no such run.
+    ///
+    /// `repository` is `OWNER/REPOSITORY`.
+    pub async fn jobs_of_run(
+        &self,
+        repository: &str,
+        run: u64,
+    ) -> Result<Vec<Sighting>, GitHubError> {
+        self.jobs_of(&parsed(repository)?, repository, run).await
+    }
+
     async fn jobs_of(
         &self,
         path: &GitHubPath,

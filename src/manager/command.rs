@@ -11,7 +11,7 @@ use crate::guest::Credential;
 use crate::lxd;
 use crate::model::plan::Move;
 use crate::model::{
-    Action, Binding, Event, Fault, InstanceName, Mismatch, Observed, Pool, RunnerId,
+    Action, Binding, Event, Fault, InstanceName, JobFacts, Mismatch, Observed, Pool, RunnerId,
 };
 
 /// Where a request's answer goes.
@@ -51,6 +51,13 @@ pub enum FarmOrder {
         binding: Binding,
         /// Its number at GitHub.
         registration: u64,
+    },
+    /// What GitHub says of a runner's job.
+    JobFacts {
+        /// The runner.
+        runner: RunnerId,
+        /// What it says.
+        facts: JobFacts,
     },
     /// A line for the journal.
     Tell {

@@ -23,10 +23,10 @@ pub struct Told {
 }
 
 /// What GitHub says of a runner's job.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct JobFacts {
-    /// How long it waited for a runner, in seconds.
-    pub queue_duration: Option<f64>,
+    /// How long it waited for a runner.
+    pub queued_for: Option<SignedDuration>,
     /// How it ended: `success`, `failure`, `cancelled`.
     pub conclusion: Option<String>,
 }
@@ -43,7 +43,7 @@ pub enum Untold {
 impl JobFacts {
     /// Takes over what was not known before.
     pub(super) fn learn(&mut self, news: &Self) {
-        self.queue_duration = self.queue_duration.or(news.queue_duration);
+        self.queued_for = self.queued_for.or(news.queued_for);
         self.conclusion = self.conclusion.take().or_else(|| news.conclusion.clone());
     }
 }
@@ -106,7 +106,7 @@ fn next(record: &mut Record, now: Timestamp) -> Option<MetricEvent> {
 /// Whether the facts may yet come: only the farm hears of jobs.
 fn must_wait(record: &mut Record, which: Untold, now: Timestamp) -> bool {
     let known = match which {
-        Untold::Start => record.job.queue_duration.is_some(),
+        Untold::Start => record.job.queued_for.is_some(),
         Untold::Stop => record.job.conclusion.is_some(),
     };
     if known || record.binding.is_none() {
@@ -124,7 +124,7 @@ fn start(record: &Record, pre: &PreJobMetrics) -> MetricEvent {
         repo: pre.repository.clone(),
         github_event: pre.event.clone(),
         idle: span(ready, pre.timestamp),
-        queue_duration: record.job.queue_duration,
+        queue_duration: record.job.queued_for.map(|length| length.as_secs_f64()),
     };
     MetricEvent { timestamp: pre.timestamp, what }
 }

@@ -25,6 +25,9 @@ impl Dispatcher {
                 let event = Event::Recognized { binding, registration };
                 self.meet(&runner, &event, now, batch);
             }
+            FarmOrder::JobFacts { runner, facts } => {
+                self.meet(&runner, &Event::JobKnown(facts), now, batch);
+            }
             FarmOrder::Tell { runner, mismatch, text } => {
                 self.tell(&runner, JournalKind::Mismatch { mismatch, text }, now, batch);
             }

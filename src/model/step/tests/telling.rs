@@ -105,12 +105,15 @@ impl Life {
             News::Busy => self.reported(GuestPhase::Busy),
             News::Ended => self.reported(GuestPhase::Finished),
             News::Queue => {
-                let facts = JobFacts { queue_duration: Some(3.5), conclusion: None };
+                let facts = JobFacts {
+                    queued_for: Some(SignedDuration::from_millis(3500)),
+                    conclusion: None,
+                };
                 self.meet(&Event::JobKnown(facts));
             }
             News::Conclusion => {
                 let conclusion = Some("success".to_owned());
-                self.meet(&Event::JobKnown(JobFacts { queue_duration: None, conclusion }));
+                self.meet(&Event::JobKnown(JobFacts { queued_for: None, conclusion }));
             }
             News::Time(seconds) => self.wait(*seconds),
             News::Collected => self.meet(&Event::Collected(None)),
