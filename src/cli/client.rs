@@ -16,6 +16,7 @@ use crate::http::types::{
     CleanupRequest, CreateRequest, Created, CredentialBody, DeleteRequest, ErrorBody, ErrorKind,
     Events, FlushRequest, Logs, Removed, Runner, Runners, ServerInfo,
 };
+use crate::manager::JournalPart;
 use crate::model::{JobId, Phase};
 
 /// For what the daemon answers from memory.
@@ -43,6 +44,7 @@ pub(super) struct EventsAsk<'a> {
     pub(super) last: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runner: Option<&'a str>,
+    pub(super) part: JournalPart,
     /// Seconds to wait for news.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) wait: Option<u64>,

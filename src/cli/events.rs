@@ -6,6 +6,7 @@ use super::client::EventsAsk;
 use super::context::Context;
 use super::print;
 use super::report::{CliError, Outcome};
+use crate::manager::JournalPart;
 use crate::model::{JournalEntry, JournalKind, MetricEvent, RunnerMetrics};
 
 /// How long one long poll lasts, in seconds.
@@ -15,7 +16,8 @@ const POLL: u64 = 300;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm events --follow                 what happens from here on\n  \
-    larm events --runner 3f9c --json     one runner's life, a JSON object per line")]
+    larm events --runner 3f9c --json     one runner's life, a JSON object per line\n  \
+    larm events --metrics --json         runner_installed, runner_start, runner_stop, reconciliation")]
 pub(super) struct Arguments {
     /// Go on as things happen, until interrupted
     #[arg(short, long)]
@@ -26,6 +28,9 @@ pub(super) struct Arguments {
     /// Show this many of the newest
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50)]
     lines: usize,
+    /// Show the metric events, as the events file has them, instead of the story
+    #[arg(short, long)]
+    metrics: bool,
     /// Show those after this sequence number instead
     #[arg(long, value_name = "SEQ", conflicts_with = "lines")]
     after: Option<u64>,
@@ -38,6 +43,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
         limit: Some(arguments.lines.max(1)),
         last: arguments.after.is_none(),
         runner: arguments.runner.as_deref(),
+        part: part(&arguments, context.global.json),
         wait: None,
     };
     loop {
@@ -53,6 +59,15 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
         ask.after = answer.next;
         ask.last = false;
         ask.wait = arguments.follow.then_some(POLL);
+    }
+}
+
+/// Programs get all that there is; people read the story.
+fn part(arguments: &Arguments, json: bool) -> JournalPart {
+    match (arguments.metrics, json) {
+        (true, _) => JournalPart::Metrics,
+        (false, true) => JournalPart::All,
+        (false, false) => JournalPart::Story,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::demand::in_words;
 use super::{Farm, FarmView};
 use crate::clock;
-use crate::manager::{JournalQuery, ManagerError};
+use crate::manager::{JournalPart, JournalQuery, ManagerError};
 use crate::model::plan::Waiting;
 use crate::model::{
     Health, Job, JobId, JobNote, JobState, JournalKind, Kept, Phase, Record, Registration,
@@ -57,6 +57,7 @@ impl Farm {
             limit: LINES,
             last: true,
             runner: Some(id.clone()),
+            part: JournalPart::Story,
             ..Default::default()
         };
         let journal = self.manager.journal(query).await?;

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::input::{Ask, find_or_past, wait_limit};
 use super::runners::stopping;
 use super::types::Events;
-use crate::manager::{JournalQuery, View};
+use crate::manager::{JournalPart, JournalQuery, View};
 
 /// How many entries are returned where the request does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -31,6 +31,8 @@ pub(super) struct EventsQuery {
     last: bool,
     runner: Option<String>,
     wait: Option<f64>,
+    #[serde(default)]
+    part: JournalPart,
 }
 
 pub(super) async fn list(
@@ -44,6 +46,7 @@ pub(super) async fn list(
         limit: ask.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
         last: ask.last,
         runner,
+        part: ask.part,
     };
     let deadline = Instant::now() + wait_limit(ask.wait, Duration::ZERO)?;
     tokio::select! {

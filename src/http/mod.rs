@@ -14,7 +14,7 @@
 //! | `GET /1.0/why/{subject}` | why a job waits or a runner is as it is ([`types::farm::Why`]) |
 //! | `POST /1.0/reload` | reads the configuration again ([`types::farm::Reloaded`]) |
 //! | `POST /1.0/flush`, `POST /1.0/cleanup` | removes many ([`types::Removed`]) |
-//! | `GET /1.0/events?after=&limit=&last=&runner=&wait=S` | the journal; `wait` is a long poll |
+//! | `GET /1.0/events?after=&limit=&last=&runner=&part=&wait=S` | the journal; `wait` is a long poll |
 //!
 //! `{id}` is a runner's id, a unique beginning of it, or its full instance name. Errors are
 //! [`types::ErrorBody`]. Every connection's peer is checked (`peer.rs`); there is no other

@@ -15,7 +15,7 @@ use crate::model::{
     CloudRunnerInstance, CloudRunnerState, InstanceName, Job, JobId, JobState, JournalEntry,
     NamePrefix, Phase, Pool, Record, RunnerId, RunnerMetrics, Spec,
 };
-use crate::store::{Store, StoreError};
+use crate::store::{JournalQuery, Store, StoreError};
 
 /// The manager of runners on one LXD; cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,19 +37,6 @@ pub struct CreateOrder {
     pub credential: Option<Credential>,
     /// What its instance is made from; the configuration's without it.
     pub spec: Option<Spec>,
-}
-
-/// Which journal entries to read.
-#[derive(Debug, Clone, Default)]
-pub struct JournalQuery {
-    /// Only those after this `seq`.
-    pub after: u64,
-    /// At most so many, the oldest first; with `last` the newest.
-    pub limit: usize,
-    /// Take the newest `limit` entries instead of the oldest.
-    pub last: bool,
-    /// Only those about this runner.
-    pub runner: Option<RunnerId>,
 }
 
 /// A log that was kept of a runner.
@@ -116,10 +103,7 @@ impl LxdRunnerManager {
 
     /// Reads the journal.
     pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, ManagerError> {
-        let read = move |store: &Store| {
-            store.journal(query.after, query.limit, query.last, query.runner.as_ref())
-        };
-        self.with_store(read).await
+        self.with_store(move |store| store.journal(&query)).await
     }
 
     /// Writes jobs down, new or changed.

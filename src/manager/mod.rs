@@ -32,10 +32,11 @@ use secrecy::SecretString;
 use crate::guest::Credential;
 use crate::model::{CloudRunnerInstance, CloudRunnerState, NamePrefix, RunnerId, RunnerMetrics};
 
+pub use crate::store::{JournalPart, JournalQuery};
 pub use accounts::{Account, Accounts, AccountsReceiver, RegistersWith};
 pub use command::FarmOrder;
 pub use error::ManagerError;
-pub use handle::{CreateOrder, JournalQuery, LogFile, LxdRunnerManager};
+pub use handle::{CreateOrder, LogFile, LxdRunnerManager};
 pub use keys::MANAGER as MANAGER_KEY;
 pub use options::{ManagerOptions, OperationLimits, Rules};
 pub use removal::Removals;

@@ -32,6 +32,7 @@ use crate::model::{JournalEntry, Record, RunnerId};
 
 pub use error::StoreError;
 pub use jobs::JOBS_BOUND;
+pub use journal::{JournalPart, JournalQuery};
 
 use lock::PidLock;
 
@@ -156,16 +157,9 @@ impl Store {
         })
     }
 
-    /// Reads the journal after `after`: the oldest `limit` entries, or with `last` the newest, in
-    /// both cases oldest first; only those about `runner` if one is given.
-    pub fn journal(
-        &self,
-        after: u64,
-        limit: usize,
-        last: bool,
-        runner: Option<&RunnerId>,
-    ) -> Result<Vec<JournalEntry>, StoreError> {
-        self.with("read", |database| journal::read(database, after, limit, last, runner))
+    /// Reads the journal, the oldest entry first.
+    pub fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
+        self.with("read", |database| journal::read(database, query))
     }
 
     /// Closes the file and lets others open it. Everything asked of the store afterwards fails.

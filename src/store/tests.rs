@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
-use super::{Changes, Opened, SetAside, Store, StoreError, schema};
+use super::{Changes, JournalPart, JournalQuery, Opened, SetAside, Store, StoreError, schema};
 use crate::model::{
     CloudRunnerState, InstanceType, JournalEntry, JournalKind, Phase, Record, RunnerId, Spec,
 };
@@ -45,6 +45,10 @@ fn open(dir: &Path) -> Opened {
 
 fn commit(store: &Store, put: &[Arc<Record>], journal: &[JournalEntry]) {
     store.commit(&Changes { put, forget: &[], journal }).unwrap();
+}
+
+fn first(limit: usize) -> JournalQuery {
+    JournalQuery { limit, ..JournalQuery::default() }
 }
 
 fn seqs(entries: &[JournalEntry]) -> Vec<u64> {
@@ -96,7 +100,7 @@ fn what_was_committed_is_read_back() {
     let opened = open(dir.path());
     assert_eq!(opened.records, [Record::clone(&record(1)), Record::clone(&second)]);
     assert_eq!(opened.journal_head, 1);
-    assert_eq!(opened.store.journal(0, 9, false, None).unwrap(), [entry(1, &second)]);
+    assert_eq!(opened.store.journal(&first(9)).unwrap(), [entry(1, &second)]);
 }
 
 #[test]
@@ -108,7 +112,9 @@ fn the_journal_is_bounded_and_read_from_both_ends() {
         commit(&opened.store, &[], &[entry(seq, if seq % 2 == 1 { &odd } else { &even })]);
     }
     let read = |after, limit, last, runner: Option<&RunnerId>| {
-        seqs(&opened.store.journal(after, limit, last, runner).unwrap())
+        let runner = runner.cloned();
+        let query = JournalQuery { after, limit, last, runner, part: JournalPart::All };
+        seqs(&opened.store.journal(&query).unwrap())
     };
     assert_eq!(read(0, 100, false, None), (16..=25).collect::<Vec<_>>());
     assert_eq!(read(0, 3, false, None), [16, 17, 18]);
@@ -245,7 +251,7 @@ fn a_journal_entry_that_cannot_be_read_hides_no_other() {
     let opened = open(dir.path());
     commit(&opened.store, &[], &[entry(3, &record(1))]);
     assert_eq!(opened.journal_head, 2);
-    assert_eq!(seqs(&opened.store.journal(0, 9, false, None).unwrap()), [1, 3]);
+    assert_eq!(seqs(&opened.store.journal(&first(9)).unwrap()), [1, 3]);
 }
 
 /// What an older or a newer larm wrote is read: unknown fields are ignored, missing ones have
@@ -317,6 +323,6 @@ fn a_closed_store_says_so() {
     opened.store.close().unwrap();
     opened.store.close().unwrap();
     assert!(matches!(opened.store.commit(&Changes::default()), Err(StoreError::Closed)));
-    assert!(matches!(opened.store.journal(0, 1, false, None), Err(StoreError::Closed)));
+    assert!(matches!(opened.store.journal(&first(1)), Err(StoreError::Closed)));
     assert!(open(dir.path()).records.len() == 1);
 }

@@ -78,6 +78,10 @@ pub(super) struct Memory {
     creations: BTreeMap<RunnerId, Reply<RunnerId>>,
     sweeps: Vec<Sweep>,
     listing: Listing,
+    /// When the slow sweep began whose list is being read.
+    sweep_began: Option<Timestamp>,
+    /// When monitoring was last told of all runners together.
+    reconciled: Option<Timestamp>,
     /// Orphans that are being removed.
     orphans: BTreeSet<InstanceName>,
     lxd_trouble: Option<String>,
@@ -130,6 +134,7 @@ impl Dispatcher {
                 () = clock::sleep_until(next_due) => {}
             }
             if sweep_now {
+                self.memory.sweep_began = Some(clock::now());
                 self.begin_sweep(None, &mut batch);
             }
             let now = clock::now();
@@ -147,6 +152,7 @@ impl Dispatcher {
     /// Takes up what a manager before this one left: every record's next action follows from it.
     fn resume(&mut self) {
         let now = clock::now();
+        self.memory.reconciled = Some(now);
         let batch = Batch { changed: self.records.clone(), ..Batch::default() };
         self.publish();
         self.act_on(batch, now);
@@ -225,9 +231,18 @@ impl Dispatcher {
         batch: &mut Batch,
     ) {
         log(runner, &what);
+        self.write(Some(runner.clone()), what, now, batch);
+    }
+
+    fn write(
+        &mut self,
+        runner: Option<InstanceName>,
+        what: JournalKind,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) {
         self.journal_head += 1;
-        let (seq, runner) = (self.journal_head, Some(runner.clone()));
-        batch.journal.push(JournalEntry { seq, at: now, runner, what });
+        batch.journal.push(JournalEntry { seq: self.journal_head, at: now, runner, what });
     }
 
     /// Commits, then lets the world know. `false` when told to stop before the disk took it, or when

@@ -8,10 +8,11 @@ use super::{Batch, Dispatcher, Listing, Sweep};
 use crate::lxd;
 use crate::manager::ManagerError;
 use crate::manager::command::Reply;
+use crate::manager::options::Rules;
 use crate::manager::removal::Orphans;
 use crate::model::{
     Action, CloudRunnerState, Event, Fault, InstanceName, JournalKind, Mismatch, Observed, Phase,
-    Record, RunnerId, recover,
+    Record, RunnerId, reconciliation, recover,
 };
 
 impl Dispatcher {
@@ -73,6 +74,7 @@ impl Dispatcher {
                     sweep.list_is_read(&orphans);
                 }
                 batch.orphans.extend(orphans);
+                self.tell_of_all(now, batch);
             }
             Err(error) => {
                 tracing::warn!(%error, "LXD does not answer");
@@ -84,6 +86,16 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// Tells monitoring of a slow sweep.
+    fn tell_of_all(&mut self, now: Timestamp, batch: &mut Batch) {
+        let Some(begun) = self.memory.sweep_began.take() else { return };
+        let last = self.memory.reconciled.replace(now).unwrap_or(begun);
+        let records = self.records.values().map(AsRef::as_ref);
+        let Rules { pools, prefix, .. } = &self.rules;
+        let metric = reconciliation(records, pools, prefix, last, begun, now);
+        self.write(None, JournalKind::Metric { metric }, now, batch);
     }
 
     fn tell_of_orphans(&mut self, orphans: &[InstanceName], now: Timestamp, batch: &mut Batch) {

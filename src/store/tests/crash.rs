@@ -188,7 +188,7 @@ fn a_full_disk_is_told_and_outlived() {
     assert!(error.is_transient(), "{error:?}");
     assert!(error.hint().unwrap().contains("free space"), "{error:?}");
     // It can still be read, and nothing of the change is there.
-    assert_eq!(opened.store.journal(0, 9, false, None).unwrap().len(), 1);
+    assert_eq!(opened.store.journal(&super::first(9)).unwrap().len(), 1);
     disk.change(|disk| disk.full_at = None);
     opened.store.commit(&Changes { put: &many, ..Changes::default() }).unwrap();
     opened.store.close().unwrap();
