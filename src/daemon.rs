@@ -31,6 +31,7 @@ use tracing_subscriber::fmt;
 
 use crate::application::Cached;
 use crate::config::Settings;
+use crate::export::{self, ExportOptions};
 use crate::farm::{self, FarmOptions};
 use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
@@ -188,6 +189,8 @@ impl Parts {
             stop: end_farm.clone(),
         };
         let farm = farm::start(options, &farm_tasks);
+        let export = export::follow(export_options(settings), manager.clone());
+        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(export));
         let provider = Provider {
             cache: application_cache(&settings.state_dir),
             given,
@@ -277,6 +280,15 @@ impl Parts {
         drop(manager);
         running.stop(ACTION_GRACE).await.map_err(DaemonError::Close)?;
         result
+    }
+}
+
+fn export_options(settings: &Settings) -> ExportOptions {
+    ExportOptions {
+        file: settings.events_file(),
+        state_dir: settings.state_dir.clone(),
+        max_size: settings.events.max_size,
+        keep: usize::from(settings.events.keep),
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! main -> cli -> smoke -> daemon -> http -> farm -> manager -> { store, lxd, guest, github, application } -> model
-//!                             \-> config                                clock: used by all but model
+//!                            |  \-> export ------------^
+//!                            \-> config                                 clock: used by all but model
 //! ```
 //!
 //! | room | duty |
@@ -20,6 +21,7 @@
 //! | [`application`] | the runner application on the host: which version, fetched once, kept |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
 //! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
+//! | [`export`] | the metric events as a file for other programs |
 //! | [`http`] | the control API on a unix socket, and GitHub's webhooks |
 //! | [`config`] | the configuration: as written, then checked |
 //! | [`daemon`] | builds every part from the configuration and runs until told to stop |
@@ -40,6 +42,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod export;
 pub mod farm;
 pub mod github;
 pub mod guest;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -47,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "daemon",
         &[
+            "export",
             "http",
             "farm",
             "manager",
@@ -61,6 +62,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
         ],
     ),
     ("http", &["farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    ("export", &["manager", "model"]),
     ("farm", &["manager", "lxd", "github", "model", "clock"]),
     ("manager", &["store", "lxd", "guest", "github", "application", "model", "clock"]),
     ("config", &["model", "clock"]),

@@ -5,6 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use serde::Deserialize;
 
 use super::connection::{ConnectionFragment, ConnectionFragments};
+use super::events::EventsFragment;
 use super::host::HostFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
@@ -33,6 +34,7 @@ pub(super) struct Fragment {
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
     pub(super) host: HostFragment,
+    pub(super) events: EventsFragment,
     pub(super) pool: PoolFragments,
 }
 
@@ -119,6 +121,7 @@ impl Fragment {
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
         self.host.merge(&later.host);
+        self.events.merge(later.events);
         self.pool.merge(later.pool, file, faults);
     }
 }

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
 use super::connection::ConnectionSettings;
+use super::events::EventsSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// What runners may use of this machine.
     pub host: HostSettings,
+    /// The file that metric events are written to.
+    pub events: EventsSettings,
     /// The pools, in the order in which they are written first.
     pub pools: Vec<Pool>,
 }
@@ -170,8 +173,14 @@ impl Settings {
             connections: [vec![default], further].concat(),
             webhook: written.webhook.into_settings(faults),
             host: written.host.into_settings(),
+            events: written.events.into_settings(),
             pools,
         }
+    }
+
+    /// The file that metric events are written to.
+    pub fn events_file(&self) -> PathBuf {
+        self.events.file.clone().unwrap_or_else(|| self.state_dir.join("events.jsonl"))
     }
 
     /// The connection of this name.

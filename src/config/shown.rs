@@ -10,6 +10,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
+use super::events::EventsSettings;
 use super::host::HostSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
@@ -44,6 +45,7 @@ impl Settings {
         all.some("connection", Some(further).filter(|tables| !tables.is_empty()));
         all.some("webhook", self.webhook.as_ref().map(of_webhook));
         all.put("host", of_host(&self.host));
+        all.put("events", of_events(&self.events));
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
         all.some("pool", Some(pools).filter(|pools| !pools.is_empty()));
         Shown(all.0)
@@ -208,6 +210,14 @@ fn of_host(host: &HostSettings) -> Table {
     keys.text("disk_reserve", &size::text(host.disk_reserve));
     keys.number("cpu_overcommit", host.cpu_overcommit);
     keys.number("creations_per_minute", host.creations_per_minute);
+    keys.0
+}
+
+fn of_events(events: &EventsSettings) -> Table {
+    let mut keys = Keys::default();
+    keys.some("file", events.file.as_ref().map(|file| file.display().to_string()));
+    keys.text("max_size", &size::text(events.max_size));
+    keys.number("keep", events.keep);
     keys.0
 }
 
