@@ -73,7 +73,7 @@ impl Writer {
     }
 
     fn catch_up(&mut self) {
-        let lines: String = (self.from + 1..=self.head).map(|n| format!("{n}\n")).collect();
+        let lines = numbers(self.from + 1, self.head);
         if !lines.is_empty() {
             self.file.append(lines.as_bytes(), self.head).unwrap();
         }
@@ -113,6 +113,10 @@ impl Writer {
     }
 }
 
+fn numbers(from: u64, to: u64) -> String {
+    (from..=to).flat_map(|n| [n.to_string(), "\n".to_owned()]).collect()
+}
+
 proptest! {
     // Each step waits for the disk.
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
@@ -126,7 +130,7 @@ proptest! {
         }
         writer.restart();
         let text = writer.taken_away.clone() + &read(writer.folder.path(), "events.jsonl");
-        let expected: String = (1..=writer.head).map(|n| format!("{n}\n")).collect();
+        let expected = numbers(1, writer.head);
         prop_assert_eq!(text, expected);
     }
 }

@@ -121,7 +121,7 @@ pub(super) async fn ask(tasks: Tasks, connection: Connection, question: Question
                 tasks.send(Input::Seen(seen)).await;
             }
             Err(error) => {
-                tracing::debug!(runner = %question.runner, %error, "its job is not known")
+                tracing::debug!(runner = %question.runner, %error, "its job is not known");
             }
         }
         tokio::time::sleep(AGAIN).await;

@@ -1,16 +1,17 @@
 //! What monitoring is told of all runners together, each time that all was compared with all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::record::seconds;
-use super::{Health, MetricEvent, MetricFact, NamePrefix, Phase, Pool, Record};
+use super::{Health, MetricEvent, MetricFact, NamePrefix, Phase, Pool, Record, RunnerId};
 
 /// The event of a comparison that began at `begun` and has ended `now`; the one before ended at
 /// `last`.
-pub fn reconciliation<'a>(
-    records: impl Iterator<Item = &'a Record> + Clone,
+pub fn reconciliation(
+    records: &BTreeMap<RunnerId, Arc<Record>>,
     pools: &[Arc<Pool>],
     prefix: &NamePrefix,
     last: Timestamp,
@@ -18,7 +19,7 @@ pub fn reconciliation<'a>(
     now: Timestamp,
 ) -> MetricEvent {
     let count = |is: &dyn Fn(&Record) -> bool| {
-        u64::try_from(records.clone().filter(|record| is(record)).count()).unwrap_or(u64::MAX)
+        u64::try_from(records.values().filter(|record| is(record)).count()).unwrap_or(u64::MAX)
     };
     let expected: usize = pools.iter().map(|pool| pool.min_idle + pool.standby).sum();
     let what = MetricFact::Reconciliation {
@@ -85,9 +86,10 @@ mod tests {
             lost,
             lost_before,
         ];
+        let all = all.into_iter().map(|one| (one.id().clone(), Arc::new(one))).collect();
         let at = |second| Timestamp::from_second(second).unwrap();
         let prefix = "larm".parse().unwrap();
-        let event = reconciliation(all.iter(), &[], &prefix, at(20), at(60), at(61));
+        let event = reconciliation(&all, &[], &prefix, at(20), at(60), at(61));
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             r#"{"timestamp":61.0,"event":"reconciliation","flavor":"larm","crashed_runners":1,"idle_runners":1,"active_runners":1,"duration":1.0}"#

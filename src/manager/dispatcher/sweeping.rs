@@ -92,9 +92,8 @@ impl Dispatcher {
     fn tell_of_all(&mut self, now: Timestamp, batch: &mut Batch) {
         let Some(begun) = self.memory.sweep_began.take() else { return };
         let last = self.memory.reconciled.replace(now).unwrap_or(begun);
-        let records = self.records.values().map(AsRef::as_ref);
         let Rules { pools, prefix, .. } = &self.rules;
-        let metric = reconciliation(records, pools, prefix, last, begun, now);
+        let metric = reconciliation(&self.records, pools, prefix, last, begun, now);
         self.write(None, JournalKind::Metric { metric }, now, batch);
     }
 
