@@ -21,6 +21,8 @@ mod ground;
 pub mod host;
 #[path = "../support/leftovers.rs"]
 pub mod leftovers;
+#[path = "../support/metric_events.rs"]
+pub mod metric_events;
 mod outages;
 mod own_lxd;
 mod process;

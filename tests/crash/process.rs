@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use larm::http::types::{CreateRequest, Created, CredentialBody, DeleteRequest, Events, Runner};
 use larm::model::{
-    InstanceName, JournalEntry, JournalKind, Phase, PostJobStatus, RunnerId, RunnerMetrics,
+    InstanceName, JournalEntry, JournalKind, MetricEvent, Phase, PostJobStatus, RunnerId,
+    RunnerMetrics,
 };
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::daemon::Daemon;
 use crate::ground::{Ground, PATIENCE};
+use crate::metric_events;
 
 /// `larm serve`, which runs. Killed when dropped.
 pub(crate) struct Larm(Daemon);
@@ -164,11 +166,13 @@ impl Larm {
         let output =
             self.run(&["events", "--json", "--lines", "10000", "--runner", &id.to_string()]);
         let text = String::from_utf8(output.stdout).unwrap();
+        let journal: Vec<JournalEntry> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (mut phases, mut metrics) = (Vec::new(), Vec::new());
-        for line in text.lines() {
-            match serde_json::from_str::<JournalEntry>(line).unwrap().what {
-                JournalKind::Phase { phase, .. } => phases.push(phase),
-                JournalKind::Metrics { metrics: told } => metrics.push(told),
+        for entry in &journal {
+            match &entry.what {
+                JournalKind::Phase { phase, .. } => phases.push(*phase),
+                JournalKind::Metrics { metrics: told } => metrics.push(told.clone()),
                 JournalKind::Metric { .. }
                 | JournalKind::Mismatch { .. }
                 | JournalKind::Note { .. } => {}
@@ -177,7 +181,9 @@ impl Larm {
         assert!(phases.is_sorted_by(|a, b| a < b), "not forwards only:\n{text}");
         assert_eq!(phases.last(), Some(&Phase::Gone), "{text}");
         assert_eq!(metrics.len(), 1, "not told exactly once:\n{text}");
-        Life { phases, metrics: metrics.remove(0) }
+        let life = Life { phases, metrics: metrics.remove(0) };
+        life.expect_events(&metric_events::of_journal(&journal));
+        life
     }
 
     /// The end of a test: every runner is gone and LXD has nothing of them.
@@ -186,6 +192,8 @@ impl Larm {
         for name in &names {
             self.life(name.id()).await;
         }
+        let journal = self.events(0, None).await.events;
+        metric_events::file_has(&ground.directory.path().join("state"), &journal).await;
         let left = ground.instances().await;
         assert!(left.is_empty(), "left behind: {left:?}");
         for job in ground.github.jobs() {
@@ -205,6 +213,22 @@ impl Larm {
 }
 
 impl Life {
+    /// Monitoring was told of each thing that it has metrics of, once.
+    fn expect_events(&self, told: &[MetricEvent]) {
+        let metrics = &self.metrics;
+        let installed = metrics.installation_start_timestamp.and(metrics.installed_timestamp);
+        let job = metrics.pre_job.is_some();
+        let all = [
+            ("runner_installed", installed.is_some()),
+            ("runner_start", job),
+            ("runner_stop", job && metrics.post_job.is_some()),
+        ];
+        let expected: Vec<_> =
+            all.into_iter().filter_map(|(kind, there)| there.then_some(kind)).collect();
+        assert_eq!(told.iter().map(metric_events::kind).collect::<Vec<_>>(), expected, "{self:?}");
+        assert!(told.iter().all(metric_events::is_plausible), "{told:?}");
+    }
+
     /// Its job ran, and ended well.
     pub(crate) fn expect_a_good_job(&self) {
         assert!(self.metrics.pre_job.is_some(), "{self:?}");

@@ -1,8 +1,10 @@
 //! Jobs of several repositories and an organisation: each runs once, where it belongs, and in the
 //! end nothing is left anywhere.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use larm::model::{JournalEntry, JournalKind, MetricEvent, MetricFact, Phase, PostJobStatus};
 use larm::smoke::bridge_address;
 use larm::smoke::standin::{Faults, LimitSpan, SecondaryLimit, WebhookFaults};
 use rustix::process::Signal;
@@ -10,6 +12,7 @@ use rustix::process::Signal;
 use crate::ground::Ground;
 use crate::host;
 use crate::larm::Larm;
+use crate::metric_events;
 use crate::own_lxd::OwnLxd;
 
 /// Three places, six runners at most.
@@ -53,6 +56,22 @@ async fn thirty_jobs_run_once_each_where_they_belong() {
     queue_thirty(&ground);
     ground.all_finished().await;
     expect_well(&ground, &larm).await;
+    let told = expect_events(&ground, &larm).await;
+    for (kind, count) in [("runner_installed", 30), ("runner_start", 30), ("runner_stop", 30)] {
+        assert_eq!(told.iter().filter(|one| metric_events::kind(one) == kind).count(), count);
+    }
+    for event in &told {
+        match &event.what {
+            MetricFact::RunnerStart { queue_duration, .. } => {
+                assert!(queue_duration.is_some(), "{event:?}");
+            }
+            MetricFact::RunnerStop { job_conclusion, status, .. } => {
+                assert_eq!(job_conclusion.as_deref(), Some("success"), "{event:?}");
+                assert_eq!(*status, PostJobStatus::Normal, "{event:?}");
+            }
+            MetricFact::RunnerInstalled { .. } | MetricFact::Reconciliation { .. } => {}
+        }
+    }
     larm.stop();
 }
 
@@ -94,6 +113,8 @@ async fn thirty_jobs_run_once_each_in_a_storm() {
     lxd.restart(Signal::KILL, || {}).await;
     ground.all_finished().await;
     expect_well(&ground, &larm).await;
+    let told = expect_events(&ground, &larm).await;
+    assert_eq!(told.iter().filter(|one| metric_events::kind(one) == "runner_start").count(), 30);
     larm.stop();
 }
 
@@ -143,6 +164,43 @@ async fn expect_well(ground: &Ground, larm: &Larm) {
     assert_eq!(larm.newest_job().await, ground.github.jobs().last().map(|job| job.id));
     let pools = larm.pools().await;
     assert!(pools.pools.iter().all(|pool| pool.queued == 0 && pool.busy.is_empty()), "{pools:#?}");
+}
+
+/// Monitoring was told of each thing once, in the journal and in the file.
+async fn expect_events(ground: &Ground, larm: &Larm) -> Vec<MetricEvent> {
+    ground
+        .until("all is told", async || {
+            larm.runners().await.iter().all(|one| one.phase == Phase::Gone)
+                && !has_untold(&larm.journal().await)
+        })
+        .await;
+    let journal = larm.journal().await;
+    metric_events::file_has(&ground.path("state"), &journal).await;
+    let mut once = BTreeSet::new();
+    for entry in &journal {
+        for event in metric_events::of_journal(std::slice::from_ref(entry)) {
+            let kind = metric_events::kind(&event);
+            assert!(metric_events::is_plausible(&event), "{event:?}");
+            assert!(
+                entry.runner.is_none() || once.insert((entry.runner.clone(), kind)),
+                "{event:?}"
+            );
+        }
+    }
+    metric_events::of_journal(&journal)
+}
+
+/// Whether a job's end is known and monitoring was not told of it.
+fn has_untold(journal: &[JournalEntry]) -> bool {
+    let ended = journal.iter().filter(|entry| match &entry.what {
+        JournalKind::Metrics { metrics } => metrics.pre_job.is_some() && metrics.post_job.is_some(),
+        JournalKind::Phase { .. }
+        | JournalKind::Metric { .. }
+        | JournalKind::Mismatch { .. }
+        | JournalKind::Note { .. } => false,
+    });
+    let told = metric_events::of_journal(journal);
+    ended.count() != told.iter().filter(|one| metric_events::kind(one) == "runner_stop").count()
 }
 
 /// Waits until so many jobs have ended.

@@ -19,6 +19,8 @@ pub mod host;
 mod larm;
 #[path = "../support/leftovers.rs"]
 pub mod leftovers;
+#[path = "../support/metric_events.rs"]
+pub mod metric_events;
 mod mismatches;
 #[path = "../crash/own_lxd.rs"]
 mod own_lxd;
