@@ -6,12 +6,14 @@ use serde::Deserialize;
 
 use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::host::HostFragment;
+use super::logs::LogsFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
 use super::settings::{ApplicationOrigin, Tarball};
 use super::size::Size;
 use super::value::{
-    AbsolutePath, GroupName, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, WebUrl,
+    AbsolutePath, GroupName, HoldLength, ImageAlias, Length, LogFilter, Name, Prefix, Sha256,
+    WebUrl,
 };
 use super::webhook::WebhookFragment;
 use crate::model::{Deadlines, InstanceType};
@@ -29,6 +31,7 @@ pub(super) struct Fragment {
     pub(super) runner: RunnerFragment,
     pub(super) deadlines: DeadlineFragment,
     pub(super) limits: LimitFragment,
+    pub(super) logs: LogsFragment,
     pub(super) github: ConnectionFragment,
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
@@ -86,6 +89,7 @@ pub(super) struct DeadlineFragment {
     pub(super) job: Option<Length>,
     trouble_grace: Option<Length>,
     process_grace: Option<Length>,
+    keep_failed: Option<HoldLength>,
 }
 
 /// `[limits]`
@@ -115,6 +119,7 @@ impl Fragment {
         self.runner.merge(later.runner);
         self.deadlines.merge(&later.deadlines);
         self.limits.merge(&later.limits);
+        self.logs.merge(&later.logs);
         self.github.merge(later.github, file);
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
@@ -137,7 +142,7 @@ impl RunnerFragment {
 
 impl DeadlineFragment {
     pub(super) fn merge(&mut self, later: &Self) {
-        merge!(self, later: create, boot, register, job, trouble_grace, process_grace);
+        merge!(self, later: create, boot, register, job, trouble_grace, process_grace, keep_failed);
     }
 
     pub(super) fn into_deadlines(self) -> Deadlines {
@@ -150,6 +155,7 @@ impl DeadlineFragment {
             job: self.job.map(|length| length.0).or(default.job),
             trouble_grace: or(self.trouble_grace, default.trouble_grace),
             process_grace: or(self.process_grace, default.process_grace),
+            keep_failed: self.keep_failed.map(|length| length.0).or(default.keep_failed),
         }
     }
 }

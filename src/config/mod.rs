@@ -21,6 +21,7 @@ mod fragment;
 mod group;
 mod host;
 mod load;
+mod logs;
 mod mask;
 mod name;
 mod place;
@@ -40,6 +41,7 @@ pub use error::{ConfigError, Problem};
 pub use group::Group;
 pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};
+pub use logs::LogSettings;
 pub use place::Fault;
 pub use secret_file::SecretFile;
 pub use settings::{

@@ -143,6 +143,7 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("limits.parallel", before.limits.parallel != now.limits.parallel),
         ("limits.sweep", before.limits.sweep != now.limits.sweep),
         ("limits.journal", before.limits.journal != now.limits.journal),
+        ("logs", before.logs != now.logs),
         ("webhook", webhook(before) != webhook(now)),
     ]
     .into_iter()

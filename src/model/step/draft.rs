@@ -197,7 +197,7 @@ fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Time
 pub fn next_due(record: &Record, deadlines: &Deadlines) -> Option<Timestamp> {
     let retry = record.retry.as_ref().map(|retry| retry.at);
     if record.phase >= Phase::Finished {
-        return retry;
+        return [retry, record.held_until()].into_iter().flatten().min();
     }
     let limit = deadline(record, record.phase, deadlines).filter(|_| record.removal.is_none());
     let trouble = record.trouble_since.map(|since| later(since, deadlines.trouble_grace));
