@@ -19,6 +19,7 @@ pub mod host;
 mod larm;
 #[path = "../support/leftovers.rs"]
 pub mod leftovers;
+mod logs;
 mod mismatches;
 #[path = "../crash/own_lxd.rs"]
 mod own_lxd;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use larm::guest::{Credential, RunnerSource, UserData, handover, logs, paths};
+use larm::guest::{Credential, RunnerSource, UserData, command, handover, logs, paths};
 use larm::model::{
     CloudInitStatus, Found, GitHubRunnerConfig, GuestPhase, GuestReport, PostJobStatus,
 };

@@ -80,6 +80,9 @@ impl World {
         };
         loop {
             let verdict = self.with(|all| {
+                if is_logs(&request.argv) {
+                    all.asked_for_logs.insert(key.clone());
+                }
                 let Some(instance) = all.instances.get_mut(key) else {
                     return Verdict::Ends(Ran::code(137));
                 };
@@ -159,7 +162,7 @@ fn watch(instance: &mut Instance, seq: u64) -> Verdict {
 }
 
 /// Whether these are larm's words for the logs in a guest.
-pub fn is_logs(argv: &[String]) -> bool {
+fn is_logs(argv: &[String]) -> bool {
     argv.last().is_some_and(|text| text.starts_with("echo 'larm-logs 1'"))
 }
 
