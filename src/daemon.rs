@@ -37,8 +37,8 @@ use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
-    self, Accounts, AccountsReceiver, LxdRunnerManager, ManagerOptions, OperationLimits, Rules,
-    Running, StartError,
+    self, Accounts, AccountsReceiver, LogBounds, LxdRunnerManager, ManagerOptions, OperationLimits,
+    Rules, Running, StartError,
 };
 use crate::store::StoreError;
 
@@ -340,10 +340,17 @@ fn start_manager(
         application,
         state_dir: settings.state_dir.clone(),
         journal: settings.limits.journal,
+        logs: log_bounds(settings),
         parallel: settings.limits.parallel,
         exec_limit: EXEC_LIMIT,
         limits: OperationLimits::default(),
     })?)
+}
+
+fn log_bounds(settings: &Settings) -> LogBounds {
+    let logs = &settings.logs;
+    let file = usize::try_from(logs.file_size).unwrap_or(usize::MAX);
+    LogBounds { age: logs.keep, size: logs.max_size, runners: logs.max_runners, file }
 }
 
 fn runner_source(settings: &Settings) -> RunnerSource {

@@ -51,6 +51,7 @@ fn every_key_is_documented() {
         ("[runner]", "runner."),
         ("[deadlines]", "deadlines."),
         ("[limits]", "limits."),
+        ("[logs]", "logs."),
         ("[github]", "github."),
         ("[webhook]", "webhook."),
         ("[host]", "host."),

@@ -76,7 +76,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
 ];
 
 /// A crate and the only places that may name it.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("hyperlocal", &["src/lxd/pool.rs"]),
     ("tokio_tungstenite", &["src/lxd/"]),
     ("octocrab", &["src/github/"]),
@@ -87,6 +87,7 @@ const CRATES: [(&str, &[&str]); 11] = [
     ("clap_complete", &["src/cli/"]),
     ("clap_mangen", &["src/cli/"]),
     ("serde_saphyr", &["src/guest/"]),
+    ("regex", &["src/guest/"]),
     ("toml", &["src/config/", "src/cli/init/", "src/cli/setup/"]),
 ];
 

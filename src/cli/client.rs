@@ -14,7 +14,7 @@ use super::report::CliError;
 use crate::http::types::farm::{JobStatus, Jobs, PoolStatus, Pools, Reloaded, Why};
 use crate::http::types::{
     CleanupRequest, CreateRequest, Created, CredentialBody, DeleteRequest, ErrorBody, ErrorKind,
-    Events, FlushRequest, Logs, Removed, Runner, Runners, ServerInfo,
+    Events, FlushRequest, KeepRequest, Logs, Removed, Runner, Runners, ServerInfo,
 };
 use crate::manager::JournalPart;
 use crate::model::{JobId, Phase};
@@ -23,6 +23,8 @@ use crate::model::{JobId, Phase};
 const QUICK: Duration = Duration::from_secs(30);
 /// For what the daemon answers once LXD has done it. The daemon's own limits are shorter.
 const WORK: Duration = Duration::from_mins(30);
+/// For what grows as long as a runner lives.
+const FOLLOWED: Duration = Duration::from_hours(24 * 366);
 /// How long one long poll may last: the daemon holds none for ever, and one that hangs is noticed.
 const ROUND: Duration = Duration::from_mins(10);
 /// What a long poll may take beyond its own limit.
@@ -133,6 +135,12 @@ impl Daemon {
         self.read(self.request(Method::DELETE, &runner_path(id)).json(how), WORK).await
     }
 
+    /// Holds a runner's instance for so long once it has ended, or lets go of it.
+    pub(super) async fn keep(&self, id: &str, body: &KeepRequest) -> Result<Runner, CliError> {
+        let path = format!("{}/keep", runner_path(id));
+        self.read(self.request(Method::POST, &path).json(body), QUICK).await
+    }
+
     pub(super) async fn pools(&self) -> Result<Pools, CliError> {
         self.read(self.request(Method::GET, "pools"), QUICK).await
     }
@@ -177,6 +185,13 @@ impl Daemon {
     pub(super) async fn log(&self, id: &str, name: &str) -> Result<Log, CliError> {
         let path = format!("{}/logs/{}", runner_path(id), segment(name));
         let response = self.send(self.request(Method::GET, &path), WORK).await?;
+        Ok(Log { response, socket: self.socket.clone() })
+    }
+
+    /// The log of a runner that lives, as it grows, until it has ended.
+    pub(super) async fn follow(&self, id: &str) -> Result<Log, CliError> {
+        let path = format!("{}/follow", runner_path(id));
+        let response = self.send(self.request(Method::GET, &path), FOLLOWED).await?;
         Ok(Log { response, socket: self.socket.clone() })
     }
 

@@ -177,7 +177,9 @@ fn by_kind(kind: ErrorKind) -> ExitStatus {
     match kind {
         ErrorKind::BadRequest => ExitStatus::Usage,
         ErrorKind::NotFound => ExitStatus::NotFound,
-        ErrorKind::Busy | ErrorKind::BusyUnknown | ErrorKind::Refused => ExitStatus::Refused,
+        ErrorKind::Busy | ErrorKind::BusyUnknown | ErrorKind::Held | ErrorKind::Refused => {
+            ExitStatus::Refused
+        }
         ErrorKind::Forbidden | ErrorKind::Stopping => ExitStatus::Unreachable,
         ErrorKind::TimedOut => ExitStatus::TimedOut,
         ErrorKind::Failed | ErrorKind::Lxd | ErrorKind::Store | ErrorKind::Internal => {

@@ -14,7 +14,7 @@ use super::report::{CliError, Outcome, notice};
 use super::runner::instance_type;
 use crate::daemon::{self, LogFormat, StopSignal};
 use crate::lxd::Client;
-use crate::model::InstanceType;
+use crate::model::{Deadlines, InstanceType};
 use crate::smoke::{self, End, Moment, SmokeOptions, Summary};
 
 /// What a guest says that could not reach the stand-in for GitHub.
@@ -159,7 +159,8 @@ fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliE
     Ok(SmokeOptions {
         client: context.lxd()?,
         spec,
-        deadlines: settings.deadlines,
+        // A smoke run leaves nothing behind.
+        deadlines: Deadlines { keep_failed: None, ..settings.deadlines },
         parallel: settings.limits.parallel,
         jobs: usize::from(arguments.jobs),
         duration: arguments.duration,

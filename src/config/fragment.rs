@@ -7,12 +7,14 @@ use serde::Deserialize;
 use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::events::EventsFragment;
 use super::host::HostFragment;
+use super::logs::LogsFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
 use super::settings::{ApplicationOrigin, Tarball};
 use super::size::Size;
 use super::value::{
-    AbsolutePath, GroupName, ImageAlias, Length, LogFilter, Name, Prefix, Sha256, WebUrl,
+    AbsolutePath, GroupName, HoldLength, ImageAlias, Length, LogFilter, Name, Prefix, Sha256,
+    WebUrl,
 };
 use super::webhook::WebhookFragment;
 use crate::model::{Deadlines, InstanceType};
@@ -30,6 +32,7 @@ pub(super) struct Fragment {
     pub(super) runner: RunnerFragment,
     pub(super) deadlines: DeadlineFragment,
     pub(super) limits: LimitFragment,
+    pub(super) logs: LogsFragment,
     pub(super) github: ConnectionFragment,
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
@@ -88,6 +91,7 @@ pub(super) struct DeadlineFragment {
     pub(super) job: Option<Length>,
     trouble_grace: Option<Length>,
     process_grace: Option<Length>,
+    keep_failed: Option<HoldLength>,
 }
 
 /// `[limits]`
@@ -117,6 +121,7 @@ impl Fragment {
         self.runner.merge(later.runner);
         self.deadlines.merge(&later.deadlines);
         self.limits.merge(&later.limits);
+        self.logs.merge(&later.logs);
         self.github.merge(later.github, file);
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
@@ -140,7 +145,7 @@ impl RunnerFragment {
 
 impl DeadlineFragment {
     pub(super) fn merge(&mut self, later: &Self) {
-        merge!(self, later: create, boot, register, job, trouble_grace, process_grace);
+        merge!(self, later: create, boot, register, job, trouble_grace, process_grace, keep_failed);
     }
 
     pub(super) fn into_deadlines(self) -> Deadlines {
@@ -153,6 +158,7 @@ impl DeadlineFragment {
             job: self.job.map(|length| length.0).or(default.job),
             trouble_grace: or(self.trouble_grace, default.trouble_grace),
             process_grace: or(self.process_grace, default.process_grace),
+            keep_failed: self.keep_failed.map(|length| length.0).or(default.keep_failed),
         }
     }
 }

@@ -22,6 +22,7 @@ mod fragment;
 mod group;
 mod host;
 mod load;
+mod logs;
 mod mask;
 mod name;
 mod place;
@@ -42,6 +43,7 @@ pub use events::EventsSettings;
 pub use group::Group;
 pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};
+pub use logs::LogSettings;
 pub use place::Fault;
 pub use secret_file::SecretFile;
 pub use settings::{

@@ -11,6 +11,7 @@ use super::events::EventsSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
+use super::logs::LogSettings;
 use super::place::Faults;
 use super::pool::Surroundings;
 use super::value::{Length, Name};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// How much of anything there may be.
     pub limits: LimitSettings,
+    /// How much is kept of what dead runners left.
+    pub logs: LogSettings,
     /// Where GitHub is, for credentials that come by hand.
     pub github: GitHubSettings,
     /// The accounts at GitHub: that of `[github]` first, then the others by name.
@@ -169,6 +172,7 @@ impl Settings {
             runner,
             deadlines: written.deadlines.into_deadlines(),
             limits,
+            logs: written.logs.into_settings(),
             github: GitHubSettings { url: default.url.clone() },
             connections: [vec![default], further].concat(),
             webhook: written.webhook.into_settings(faults),

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::events::EventsSettings;
 use super::host::HostSettings;
+use super::logs::LogSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
 use super::webhook::WebhookSettings;
@@ -40,6 +41,7 @@ impl Settings {
         all.put("runner", of_runner(&self.runner));
         all.put("deadlines", of_deadlines(&self.deadlines));
         all.put("limits", of_limits(&self.limits));
+        all.put("logs", of_logs(&self.logs));
         all.some("github", default.first().map(|connection| of_connection(connection)));
         let further = further.iter().map(by_name).collect::<Table>();
         all.some("connection", Some(further).filter(|tables| !tables.is_empty()));
@@ -147,6 +149,9 @@ fn of_deadlines(deadlines: &Deadlines) -> Table {
     }
     keys.length("trouble_grace", deadlines.trouble_grace);
     keys.length("process_grace", deadlines.process_grace);
+    if let Some(length) = deadlines.keep_failed {
+        keys.length("keep_failed", length);
+    }
     keys.0
 }
 
@@ -158,6 +163,15 @@ fn of_limits(limits: &LimitSettings) -> Table {
     }
     keys.duration("sweep", limits.sweep);
     keys.number("journal", limits.journal);
+    keys.0
+}
+
+fn of_logs(logs: &LogSettings) -> Table {
+    let mut keys = Keys::default();
+    keys.duration("keep", logs.keep);
+    keys.text("max_size", &size::text(logs.max_size));
+    keys.number("max_runners", logs.max_runners);
+    keys.text("file_size", &size::text(logs.file_size));
     keys.0
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use super::group::Group;
-use crate::model::NamePrefix;
+use crate::model::{LONGEST_HOLD, NamePrefix};
 
 /// What instance names begin with.
 #[derive(Debug, Deserialize)]
@@ -53,6 +53,11 @@ pub(super) struct Sha256(pub(super) String);
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Length(pub(super) SignedDuration);
+
+/// How long an instance may be held: at most [`LONGEST_HOLD`].
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct HoldLength(pub(super) SignedDuration);
 
 /// How often something is done, or "off".
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -188,6 +193,18 @@ impl TryFrom<String> for Length {
             return Err(format!("{text:?} is not between 1ns and 366 days"));
         }
         Ok(Self(length))
+    }
+}
+
+impl TryFrom<String> for HoldLength {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length = Length::try_from(text)?;
+        if length.0 > LONGEST_HOLD {
+            return Err(format!("an instance is held for {LONGEST_HOLD:#} at most"));
+        }
+        Ok(Self(length.0))
     }
 }
 

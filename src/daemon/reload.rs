@@ -145,6 +145,7 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("limits.sweep", before.limits.sweep != now.limits.sweep),
         ("limits.journal", before.limits.journal != now.limits.journal),
         ("events", before.events != now.events),
+        ("logs", before.logs != now.logs),
         ("webhook", webhook(before) != webhook(now)),
     ]
     .into_iter()

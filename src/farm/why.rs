@@ -11,7 +11,7 @@ use crate::clock;
 use crate::manager::{JournalPart, JournalQuery, ManagerError};
 use crate::model::plan::Waiting;
 use crate::model::{
-    Health, Job, JobId, JobNote, JobState, JournalKind, Kept, Phase, Record, Registration,
+    Health, Hold, Job, JobId, JobNote, JobState, JournalKind, Kept, Phase, Record, Registration,
     RunnerId, Source,
 };
 
@@ -160,7 +160,9 @@ fn of_connection(job: &Job, view: &FarmView) -> Vec<String> {
 /// How a runner is, in one sentence.
 fn state(record: &Record, now: Timestamp) -> String {
     let since = length(now.duration_since(record.since()));
-    let phase = format!("{} for {since}", record.phase);
+    let held = record.held_until().filter(|_| record.is_held(now));
+    let held = held.map(|at| format!("; its instance is kept until {at:.0}")).unwrap_or_default();
+    let phase = format!("{} for {since}{held}", record.phase);
     if let Some(failure) = &record.failure {
         return format!("{phase}; it failed when it was {}: {}", failure.phase, failure.reason);
     }
@@ -202,6 +204,13 @@ fn runner_facts(record: &Record) -> Vec<String> {
         Health::Healthy => {}
         Health::Unhealthy(reason) => facts.push(format!("unhealthy: {reason}")),
         Health::Unknown(why) => facts.push(format!("health unknown, so it is kept: {why}")),
+    }
+    if let Some(Hold::For(length)) = record.hold {
+        facts.push(format!("its instance is kept for {length:#} once it has ended"));
+    }
+    if record.oom_kills > 0 {
+        let count = record.oom_kills;
+        facts.push(format!("{count} of its processes were killed for lack of memory (OOM)"));
     }
     match &record.kept {
         None => {}

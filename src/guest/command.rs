@@ -2,7 +2,7 @@
 //!
 //! LXD puts the command line of an exec into its events: nothing secret is ever in one.
 
-use super::paths::{APPLICATION, CLAIMED, SCRIPT};
+use super::paths::{CLAIMED, SCRIPT};
 
 /// `flush`: the runner was idle, or had ended before, and will take no job any more.
 pub const FLUSHED: i32 = 0;
@@ -10,14 +10,12 @@ pub const FLUSHED: i32 = 0;
 /// `flush`: the runner is busy with a job and was left alone.
 pub const BUSY: i32 = 10;
 
-/// Most bytes that any of the commands prints, but for [`probe`] and [`diagnostics`].
+/// Most bytes that any of the commands prints, but for [`probe`] and the logs
+/// ([`super::logs`]).
 pub const OUTPUT_CAP: usize = 16 * 1024;
 
 /// Most bytes that [`probe`] prints.
 pub const PROBE_CAP: usize = 2 * OUTPUT_CAP;
-
-/// Most bytes that [`diagnostics`] prints.
-pub const DIAGNOSTICS_CAP: usize = 96 * 1024;
 
 /// How long the guest may take to write its script, in steps of 50 ms.
 const SCRIPT_PATIENCE: u32 = 12_000;
@@ -67,26 +65,11 @@ pub fn probe() -> Vec<String> {
     ))
 }
 
-/// Prints what helps to understand a failure: the runner's journal, cloud-init's output, the
-/// newest of the application's own logs.
-pub fn diagnostics() -> Vec<String> {
-    shell(format!(
-        "echo '== journal of larm-runner.service'; \
-         timeout 5 journalctl --no-pager --unit larm-runner.service \
-         --unit larm-application.service --lines 300 2>&1 | tail -c 24576; \
-         echo '== cloud-init-output.log'; \
-         timeout 2 tail -c 24576 /var/log/cloud-init-output.log 2>&1; \
-         find {APPLICATION}/_diag -maxdepth 1 -type f -name '*.log' 2>/dev/null | sort | tail -n 2 \
-         | while read -r log; do echo \"== $log\"; timeout 2 tail -c 20480 \"$log\" 2>&1; done; \
-         exit 0"
-    ))
-}
-
 fn verb(words: &[&str]) -> Vec<String> {
     [SCRIPT].iter().chain(words).map(|word| (*word).to_owned()).collect()
 }
 
-fn shell(text: String) -> Vec<String> {
+pub(super) fn shell(text: String) -> Vec<String> {
     vec!["sh".to_owned(), "-c".to_owned(), text]
 }
 

@@ -11,6 +11,8 @@ pub mod cloud_init;
 pub mod command;
 mod credential;
 pub mod handover;
+pub mod logs;
+pub mod mask;
 pub mod metrics;
 pub mod paths;
 pub mod probe;

@@ -62,3 +62,6 @@ pub const PRE_JOB: &str = "/var/lib/larm/metrics/pre-job-metrics.json";
 
 /// What is written when the listener has ended.
 pub const POST_JOB: &str = "/var/lib/larm/metrics/post-job-metrics.json";
+
+/// What cloud-init's steps printed.
+pub const CLOUD_INIT_OUTPUT: &str = "/var/log/cloud-init-output.log";

@@ -17,6 +17,7 @@
 //! at preparing 1795477179.792141
 //! at ready 1795477180.031000
 //! exit 0
+//! oom 1                processes that were killed for lack of memory
 //! detail text to the end of the line
 //! ```
 //!
@@ -112,6 +113,7 @@ fn parse_status(bytes: &[u8]) -> Result<GuestReport, ReportError> {
         return Err(wrong("it does not begin as one"));
     }
     let (mut seq, mut phase, mut exit_code, mut detail) = (None, None, None, None);
+    let mut oom_kills = 0;
     let mut reached = BTreeMap::new();
     for (key, value) in lines.filter_map(|line| line.split_once(' ')) {
         match key {
@@ -119,6 +121,7 @@ fn parse_status(bytes: &[u8]) -> Result<GuestReport, ReportError> {
             "phase" => phase = phase_of(value),
             "at" => reached.extend(mark(value)),
             "exit" => exit_code = value.parse().ok(),
+            "oom" => oom_kills = value.parse().unwrap_or_default(),
             "detail" => detail = Some(text::line(value)).filter(|detail| !detail.is_empty()),
             _ => {}
         }
@@ -129,6 +132,7 @@ fn parse_status(bytes: &[u8]) -> Result<GuestReport, ReportError> {
         reached,
         exit_code,
         detail,
+        oom_kills,
         pre_job: Found::Absent,
         post_job: Found::Absent,
     })
@@ -188,6 +192,7 @@ fn render_status(report: &GuestReport) -> String {
         lines.push(format!("at {} {seconds}.{micros:06}", word_of(*phase)));
     }
     lines.extend(report.exit_code.map(|code| format!("exit {code}")));
+    lines.extend((report.oom_kills > 0).then(|| format!("oom {}", report.oom_kills)));
     lines.extend(report.detail.as_ref().map(|detail| format!("detail {}", text::line(detail))));
     lines.join("\n") + "\n"
 }

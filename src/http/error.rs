@@ -26,6 +26,11 @@ impl ApiError {
         self
     }
 
+    /// Whether there is no such thing.
+    pub(super) fn is_missing(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
     #[cfg(test)]
     pub(super) fn info(&self) -> &ErrorInfo {
         &self.0
@@ -42,9 +47,11 @@ fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::Busy | ErrorKind::BusyUnknown | ErrorKind::Refused | ErrorKind::Failed => {
-            StatusCode::CONFLICT
-        }
+        ErrorKind::Busy
+        | ErrorKind::BusyUnknown
+        | ErrorKind::Held
+        | ErrorKind::Refused
+        | ErrorKind::Failed => StatusCode::CONFLICT,
         ErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Lxd => StatusCode::BAD_GATEWAY,
         ErrorKind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -57,6 +64,7 @@ fn kind(error: &ManagerError) -> ErrorKind {
         ManagerError::NotFound(_) => ErrorKind::NotFound,
         ManagerError::Busy(_) => ErrorKind::Busy,
         ManagerError::BusyUnknown { .. } => ErrorKind::BusyUnknown,
+        ManagerError::Held { .. } => ErrorKind::Held,
         ManagerError::Refused { .. } | ManagerError::Full(_) => ErrorKind::Refused,
         ManagerError::Failed { .. } => ErrorKind::Failed,
         ManagerError::TimedOut { .. } => ErrorKind::TimedOut,

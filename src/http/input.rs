@@ -120,7 +120,7 @@ fn exact(text: &str) -> Option<RunnerId> {
     text.parse::<RunnerId>().ok().or_else(by_name)
 }
 
-fn ambiguous<'a>(text: &str, ids: impl Iterator<Item = &'a RunnerId>) -> ApiError {
+pub(super) fn ambiguous<'a>(text: &str, ids: impl Iterator<Item = &'a RunnerId>) -> ApiError {
     let some: Vec<&str> = ids.take(CANDIDATES).map(RunnerId::as_str).collect();
     ApiError::bad_request(format!("\"{text}\" fits several runners: {}", some.join(", ")))
         .hint("write more of the id, or the full name")

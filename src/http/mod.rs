@@ -8,7 +8,9 @@
 //! | `GET /1.0/runners/{id}?wait=PHASE&timeout=S` | one runner, at once or when it has come so far |
 //! | `DELETE /1.0/runners/{id}` | removes one ([`types::DeleteRequest`] -> [`types::Removed`]) |
 //! | `POST /1.0/runners/{id}/credential` | gives a standby its credential |
-//! | `GET /1.0/runners/{id}/logs`, `.../logs/{name}` | the logs that were kept of it |
+//! | `POST /1.0/runners/{id}/keep` | holds its instance, or lets go ([`types::KeepRequest`]) |
+//! | `GET /1.0/runners/{id}/logs`, `.../logs/{name}` | its logs: kept ones, or of one that lives from its guest |
+//! | `GET /1.0/runners/{id}/follow` | the log of one that lives, line by line, until it has ended |
 //! | `GET /1.0/pools`, `.../pools/{name}` | the pools, and who is in them ([`types::farm::Pools`]) |
 //! | `GET /1.0/jobs?all=&limit=`, `.../jobs/{id}` | the jobs ([`types::farm::Jobs`]) |
 //! | `GET /1.0/why/{subject}` | why a job waits or a runner is as it is ([`types::farm::Why`]) |
@@ -81,6 +83,8 @@ fn routes(api: ControlApi) -> Router {
         .route("/1.0/runners", get(runners::list).post(runners::create))
         .route("/1.0/runners/{id}", get(runners::show).delete(runners::delete))
         .route("/1.0/runners/{id}/credential", post(runners::give))
+        .route("/1.0/runners/{id}/keep", post(runners::keep))
+        .route("/1.0/runners/{id}/follow", get(logs::follow))
         .route("/1.0/runners/{id}/logs", get(logs::list))
         .route("/1.0/runners/{id}/logs/{name}", get(logs::read))
         .route("/1.0/pools", get(pools::list))

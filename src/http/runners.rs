@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -12,12 +13,14 @@ use super::ControlApi;
 use super::error::ApiError;
 use super::input::{Ask, Body, find, wait_limit, words};
 use super::types::{
-    CreateRequest, Created, CredentialBody, DeleteRequest, ErrorKind, RegistrationBody, Removed,
-    Runner, Runners,
+    CreateRequest, Created, CredentialBody, DeleteRequest, ErrorKind, KeepRequest,
+    RegistrationBody, Removed, Runner, Runners,
 };
 use crate::guest::Credential;
 use crate::manager::{CloudRunnerManager, CreateOrder, View};
-use crate::model::{CloudRunnerState, GitHubPath, GitHubRunnerConfig, InstanceName, Phase, Record};
+use crate::model::{
+    CloudRunnerState, GitHubPath, GitHubRunnerConfig, InstanceName, LONGEST_HOLD, Phase, Record,
+};
 
 /// How long `?wait=` waits where the request does not say.
 const DEFAULT_WAIT: Duration = Duration::from_mins(10);
@@ -117,6 +120,24 @@ pub(super) async fn give(
     let id = find(&api.manager.view(), &id)?;
     api.manager.give(&id, credential(&api, body)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn keep(
+    State(api): State<ControlApi>,
+    Path(id): Path<String>,
+    Body(body): Body<KeepRequest>,
+) -> Result<Json<Runner>, ApiError> {
+    let out_of_range = |length: &SignedDuration| !length.is_positive() || *length > LONGEST_HOLD;
+    if body.length.as_ref().is_some_and(out_of_range) {
+        let text =
+            format!("an instance is held for more than nothing and {LONGEST_HOLD:#} at most");
+        return Err(ApiError::bad_request(text));
+    }
+    let id = find(&api.manager.view(), &id)?;
+    api.manager.hold(&id, body.length).await?;
+    let view = api.manager.view();
+    let record = view.runners.get(&id).ok_or_else(gone)?;
+    Ok(Json(Runner::from(record.as_ref())))
 }
 
 pub(super) fn stopping() -> ApiError {

@@ -7,13 +7,14 @@ pub mod farm;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::{
-    Binding, CloudRunnerState, Failure, Handover, Health, HealthState, InstanceName, InstanceType,
-    JournalEntry, Phase, Record, Registration, Removal, Retry, RunnerId, RunnerMetrics, Spec,
+    Binding, CloudRunnerState, Failure, Handover, Health, HealthState, Hold, InstanceName,
+    InstanceType, JournalEntry, Phase, Record, Registration, Removal, Retry, RunnerId,
+    RunnerMetrics, Spec,
 };
 
 /// Who answers, and how LXD is.
@@ -73,6 +74,12 @@ pub struct Runner {
     pub failure: Option<Failure>,
     /// The listener's exit code, once it has ended.
     pub exit_code: Option<i32>,
+    /// How many of its processes were killed for lack of memory.
+    #[serde(default)]
+    pub oom_kills: u32,
+    /// How long its instance is held for inspection once it has ended, if it is.
+    #[serde(default)]
+    pub hold: Option<Hold>,
     /// The action that is being tried again, if one is.
     pub retry: Option<Retry>,
     /// What it has left behind so far.
@@ -206,7 +213,15 @@ pub struct NotRemoved {
     pub error: ErrorInfo,
 }
 
-/// The logs that were kept of a runner.
+/// How long a runner's instance is held once it has ended.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepRequest {
+    /// So long; let go of without it.
+    pub length: Option<SignedDuration>,
+}
+
+/// The logs that there are of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logs {
     /// Their names, to be asked for one by one.
@@ -255,6 +270,8 @@ pub enum ErrorKind {
     Busy,
     /// Whether the runner runs a job could not be found out.
     BusyUnknown,
+    /// The runner has ended, and its instance is held for inspection.
+    Held,
     /// The request does not fit the runner's phase.
     Refused,
     /// The runner failed before it came as far as the caller waited for.
@@ -292,6 +309,8 @@ impl From<&Record> for Runner {
             removal: record.removal.clone(),
             failure: record.failure.clone(),
             exit_code: record.exit_code,
+            oom_kills: record.oom_kills,
+            hold: record.hold,
             retry: record.retry.clone(),
             metrics: record.metrics.clone(),
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
@@ -78,7 +79,16 @@ pub(super) enum Command {
     /// Give a standby its credential.
     Give { id: RunnerId, credential: Credential, reply: Reply<()> },
     /// Remove a runner.
-    Remove { id: RunnerId, force: bool, token: Option<SecretString>, reply: Reply<()> },
+    Remove {
+        id: RunnerId,
+        force: bool,
+        token: Option<SecretString>,
+        /// Whether its instance goes even if it is held.
+        release: bool,
+        reply: Reply<()>,
+    },
+    /// Hold a runner's instance once it has ended, or let go of it.
+    Hold { id: RunnerId, length: Option<SignedDuration>, reply: Reply<()> },
     /// Do what the farm has decided; answered when that is on disk.
     Carry { orders: Vec<FarmOrder>, reply: Reply<()> },
     /// Other pools from here on.

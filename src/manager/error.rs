@@ -1,5 +1,7 @@
 //! Why an operation of the manager failed.
 
+use jiff::Timestamp;
+
 use crate::model::{InstanceName, Phase, RunnerId};
 
 /// Why an operation of the manager failed.
@@ -28,6 +30,14 @@ pub enum ManagerError {
         phase: Phase,
         /// What does not fit.
         reason: String,
+    },
+    /// Its instance is held for inspection.
+    #[error("runner {name} has ended, and its instance is held until {until:.0}")]
+    Held {
+        /// The runner.
+        name: InstanceName,
+        /// Until when.
+        until: Timestamp,
     },
     /// There are as many runners as there may be.
     #[error("there are {0} runners, as many as there may be")]
@@ -73,6 +83,7 @@ impl ManagerError {
             Self::Busy(_) | Self::BusyUnknown { .. } => {
                 Some("use --force to end its job and remove it".to_owned())
             }
+            Self::Held { .. } => Some("`larm runner delete` removes it at once".to_owned()),
             Self::NotFound(_) => Some("`larm runner list` shows the runners there are".to_owned()),
             Self::Full(_) => {
                 Some("raise `max_runners` in the configuration, or delete a runner".to_owned())

@@ -1,6 +1,5 @@
 //! What others may ask of the manager.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::command::{Command, FarmOrder, Input, Reply};
-use super::kept_logs::KeptLogs;
+use super::log_reader::LogReader;
+use super::removal::RemovalOrder;
 use super::{CloudRunnerManager, ManagerError, View};
 use crate::guest::Credential;
 use crate::model::{
@@ -24,7 +24,7 @@ pub struct LxdRunnerManager {
     pub(super) view: watch::Receiver<Arc<View>>,
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) store: Arc<Store>,
-    pub(super) logs: KeptLogs,
+    pub(super) logs: LogReader,
 }
 
 /// An order for one runner.
@@ -37,15 +37,6 @@ pub struct CreateOrder {
     pub credential: Option<Credential>,
     /// What its instance is made from; the configuration's without it.
     pub spec: Option<Spec>,
-}
-
-/// A log that was kept of a runner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFile {
-    /// The file's name, like `console.log`.
-    pub name: String,
-    /// Where it is kept.
-    pub path: PathBuf,
 }
 
 impl LxdRunnerManager {
@@ -133,13 +124,7 @@ impl LxdRunnerManager {
             .map_err(|error| ManagerError::Store(error.to_string()))
     }
 
-    /// The logs that were kept of a runner.
-    pub async fn logs(&self, id: &RunnerId) -> Result<Vec<LogFile>, ManagerError> {
-        let record = self.record(id)?;
-        self.logs.of(&record.name).await.map_err(|error| ManagerError::Store(error.to_string()))
-    }
-
-    fn record(&self, id: &RunnerId) -> Result<Arc<Record>, ManagerError> {
+    pub(super) fn record(&self, id: &RunnerId) -> Result<Arc<Record>, ManagerError> {
         self.view
             .borrow()
             .runners
@@ -239,7 +224,7 @@ impl CloudRunnerManager for LxdRunnerManager {
         remove_token: Option<SecretString>,
         force: bool,
     ) -> Result<Option<RunnerMetrics>, ManagerError> {
-        match self.want_removal(id, remove_token, force).await {
+        match self.want_removal(id, remove_token, RemovalOrder { force, release: true }).await {
             Err(ManagerError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
             Ok(()) => self.until_removed(id).await.map(Some),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::AccountsReceiver;
+use super::{AccountsReceiver, LogBounds};
 use crate::application::Cached;
 use crate::guest::RunnerSource;
 use crate::lxd::Client;
@@ -30,6 +30,8 @@ pub struct ManagerOptions {
     pub state_dir: PathBuf,
     /// How many entries the journal keeps.
     pub journal: u64,
+    /// How much is kept of what runners left that ended badly.
+    pub logs: LogBounds,
     /// How many actions on instances run at once.
     pub parallel: usize,
     /// How long a guest may take to answer a command.

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::command::Command;
 use super::{LxdRunnerManager, ManagerError};
+use crate::clock;
 use crate::model::{InstanceName, Kept, Phase, Record, RunnerId, RunnerMetrics};
 
 /// How long a removal may take before its caller is told that it goes on without them.
@@ -23,6 +24,15 @@ pub struct Removals {
     pub orphans: Vec<InstanceName>,
     /// What is still there that should be gone, and why.
     pub not_removed: Vec<(InstanceName, ManagerError)>,
+}
+
+/// How a runner is removed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RemovalOrder {
+    /// Whether a running job may be killed.
+    pub(super) force: bool,
+    /// Whether its instance goes even if it is held.
+    pub(super) release: bool,
 }
 
 /// Instances whose runners were gone before, as a sweep has met them.
@@ -45,7 +55,8 @@ impl LxdRunnerManager {
         let mut removals = Removals::default();
         let mut wanted = BTreeSet::new();
         for (id, name) in self.names(|record| record.phase < Phase::Gone) {
-            match self.want_removal(&id, remove_token.clone(), busy).await {
+            let wanted_gone = RemovalOrder { force: busy, release: busy };
+            match self.want_removal(&id, remove_token.clone(), wanted_gone).await {
                 Ok(()) => drop(wanted.insert((id, name))),
                 Err(ManagerError::Stopping) => return Err(ManagerError::Stopping),
                 Err(error) => removals.not_removed.push((name, error)),
@@ -78,9 +89,10 @@ impl LxdRunnerManager {
         &self,
         id: &RunnerId,
         token: Option<SecretString>,
-        force: bool,
+        how: RemovalOrder,
     ) -> Result<(), ManagerError> {
-        self.ask(|reply| Command::Remove { id: id.clone(), force, token, reply }).await
+        let RemovalOrder { force, release } = how;
+        self.ask(|reply| Command::Remove { id: id.clone(), force, token, release, reply }).await
     }
 
     /// Waits for the end of a removal that was granted, or for its refusal.
@@ -120,6 +132,9 @@ impl LxdRunnerManager {
 fn removed(record: &Arc<Record>) -> Option<Result<RunnerMetrics, ManagerError>> {
     if record.phase == Phase::Gone {
         return Some(Ok(record.metrics.clone()));
+    }
+    if let Some(until) = record.held_until().filter(|_| record.is_held(clock::now())) {
+        return Some(Err(ManagerError::Held { name: record.name.clone(), until }));
     }
     if record.phase >= Phase::Finished || record.removal.is_some() {
         return None;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::dispatcher::{Dispatcher, Memory};
 use super::executor::Executor;
 use super::kept_logs::KeptLogs;
+use super::log_reader::LogReader;
 use super::options::Workplace;
 use super::watcher::Watches;
 use super::{LxdRunnerManager, ManagerOptions, View, sources};
@@ -61,7 +62,13 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let hub = EventHub::start(&options.client, &tracker, work.clone());
     let client = options.client.with_events(&hub);
     let (inputs, received) = mpsc::channel(INPUTS);
-    let logs = KeptLogs::new(options.state_dir.join("logs"));
+    let Opened { store, records, journal_head, .. } = opened;
+    let store = Arc::new(store);
+    let reader = LogReader {
+        client: client.clone(),
+        store: Arc::clone(&store),
+        kept: KeptLogs::new(options.state_dir.join("logs"), options.logs),
+    };
     let place = Workplace {
         client: client.clone(),
         prefix: options.rules.prefix.clone(),
@@ -73,7 +80,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     };
     let executor = Executor::new(
         place,
-        logs.clone(),
+        reader.clone(),
         inputs.clone(),
         tracker.clone(),
         work.clone(),
@@ -83,8 +90,6 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let follow = sources::follow(hub, options.rules.prefix.clone(), inputs.clone());
     tracker.spawn(work.clone().run_until_cancelled_owned(follow));
     let prefix = options.rules.prefix.clone();
-    let Opened { store, records, journal_head, .. } = opened;
-    let store = Arc::new(store);
     let (view_sender, view) = watch::channel(Arc::new(View::default()));
     let records: BTreeMap<_, _> =
         records.into_iter().map(|record| (record.id().clone(), Arc::new(record))).collect();
@@ -106,7 +111,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     };
     let dispatcher = tracker.spawn(dispatcher.run());
     tracker.close();
-    let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs };
+    let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs: reader };
     Ok((handle, Running { tracker, dispatcher, drain, stop, work, store }))
 }
 

@@ -26,7 +26,7 @@ pub enum Action {
     },
     /// Read the guest's last report, and with `logs` keep its logs.
     Collect {
-        /// Whether to keep the console log and the runner's own logs.
+        /// Whether to keep its logs: it did not end well.
         logs: bool,
     },
     /// Stop and delete the instance, and see that it is gone.
@@ -60,7 +60,7 @@ pub fn pending(record: &Record, now: Timestamp) -> Option<Action> {
         Phase::Standby => removing(record).or_else(|| handing_over(record)),
         Phase::Booting => removing(record).or_else(|| installing(record)),
         Phase::Listening | Phase::Busy => removing(record),
-        Phase::Deleting if record.collected => Some(Action::Remove),
+        Phase::Deleting if record.collected => (!record.is_held(now)).then_some(Action::Remove),
         Phase::Finished | Phase::Failed | Phase::Deleting => Some(collect(record)),
     }
 }
@@ -79,6 +79,5 @@ fn handing_over(record: &Record) -> Option<Action> {
 }
 
 fn collect(record: &Record) -> Action {
-    let odd = record.exit_code.is_some_and(|code| code != 0);
-    Action::Collect { logs: record.failure.is_some() || odd }
+    Action::Collect { logs: record.ended_badly() }
 }

@@ -20,6 +20,8 @@ pub struct Deadlines {
     pub trouble_grace: SignedDuration,
     /// How long the runner's process may be missing before the runner counts as dead.
     pub process_grace: SignedDuration,
+    /// How long the instance of a runner that ended badly is held for inspection, if it is.
+    pub keep_failed: Option<SignedDuration>,
 }
 
 impl Default for Deadlines {
@@ -31,6 +33,7 @@ impl Default for Deadlines {
             job: None,
             trouble_grace: SignedDuration::from_secs(10),
             process_grace: SignedDuration::from_secs(10),
+            keep_failed: None,
         }
     }
 }

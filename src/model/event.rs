@@ -69,6 +69,10 @@ pub enum Event {
         /// Why, in plain words.
         reason: String,
     },
+    /// Somebody wants its instance held for so long once it has ended.
+    HoldWanted(SignedDuration),
+    /// Nobody wants its instance held any more.
+    Released,
     /// [`super::Action::Quiesce`] ended.
     Quiesced(Quiesced),
     /// [`super::Action::Collect`] ended; with the guest's last report, if there was one to be had.

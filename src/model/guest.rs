@@ -40,6 +40,8 @@ pub struct GuestReport {
     pub exit_code: Option<i32>,
     /// Why it failed, in the guest's words, cut to a line.
     pub detail: Option<String>,
+    /// How many of the runner's processes were killed for lack of memory, once it has ended.
+    pub oom_kills: u32,
     /// What the job-started hook wrote.
     pub pre_job: Found<PreJobMetrics>,
     /// What was written when the listener had ended.

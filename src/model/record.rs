@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Binding, CloudRunnerInstance, CloudRunnerState, Health, InstanceName,
+    Application, Binding, CloudRunnerInstance, CloudRunnerState, Ended, Health, Hold, InstanceName,
     InstanceType, JobFacts, ProbeReading, RunnerId, RunnerMetrics, Target, Told,
 };
 
@@ -96,6 +96,15 @@ pub struct Record {
     pub last_probe: Option<Timestamp>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// How it was ended, if somebody wanted it to end.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+    /// How many of its processes were killed for lack of memory, as its guest counts.
+    #[serde(default)]
+    pub oom_kills: u32,
+    /// How long its instance is held for inspection once it has ended, if it is.
+    #[serde(default)]
+    pub hold: Option<Hold>,
     /// The newest `seq` that its guest reported.
     #[serde(default)]
     pub guest_seq: u64,
@@ -325,6 +334,9 @@ impl Record {
             refusals: 0,
             last_probe: None,
             failure: None,
+            ended: None,
+            oom_kills: 0,
+            hold: None,
             guest_seq: 0,
             probe: None,
             process_missing_since: None,

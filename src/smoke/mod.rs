@@ -20,8 +20,8 @@ use crate::daemon::StopSignal;
 use crate::guest::Credential;
 use crate::lxd::{self, Client};
 use crate::manager::{
-    Accounts, CloudRunnerManager, CreateOrder, LxdRunnerManager, MANAGER_KEY, ManagerError,
-    ManagerOptions, OperationLimits, Rules, Running, StartError, start,
+    Accounts, CloudRunnerManager, CreateOrder, LogBounds, LxdRunnerManager, MANAGER_KEY,
+    ManagerError, ManagerOptions, OperationLimits, Rules, Running, StartError, start,
 };
 use crate::model::{Deadlines, InstanceName, NamePrefix, Phase, RunnerId, Spec};
 use news::News;
@@ -304,6 +304,7 @@ fn start_manager(
         application: watch::channel(None).1,
         state_dir: options.state_dir.clone(),
         journal: crate::store::JOURNAL_BOUND,
+        logs: LogBounds::default(),
         parallel: options.parallel,
         exec_limit: Duration::from_secs(30),
         limits: OperationLimits::default(),

@@ -45,7 +45,10 @@ async fn logs_are_json_where_that_is_asked_for() {
     farm.lxd.plan_next([GuestPlan { fail_boot: Some("no disk".into()), ..GuestPlan::default() }]);
     let gone = farm.json(&["runner", "create", "--standby", "--wait", "gone"]);
     let id = gone["id"].as_str().unwrap();
-    assert_eq!(farm.json(&["runner", "logs", id, "--list"]), json!(["console.log", "guest.log"]));
+    assert_eq!(
+        farm.json(&["runner", "logs", id, "--list"]),
+        json!(["console.log", "runner.log", "status", "why.txt"])
+    );
     let one = farm.json(&["runner", "logs", id, "console.log"]);
     assert_eq!(one["name"], "console.log");
     assert!(!one["text"].as_str().unwrap().is_empty(), "{one}");

@@ -1,6 +1,6 @@
 //! What a test of the farm does with the daemon.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use larm::http::types::farm::{Jobs, Pools, Why};
 use larm::http::types::{Events, Runner, Runners};
@@ -38,6 +38,11 @@ impl Larm {
     /// The command line, in this daemon's directory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.0.run(arguments)
+    }
+
+    /// The command line, to be run beside the test.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.0.command(arguments)
     }
 
     /// Why a job or a runner is as it is, as one text.

@@ -19,6 +19,7 @@ pub mod host;
 mod larm;
 #[path = "../support/leftovers.rs"]
 pub mod leftovers;
+mod logs;
 #[path = "../support/metric_events.rs"]
 pub mod metric_events;
 mod mismatches;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use larm::guest::{Credential, RunnerSource, UserData, command, handover, paths};
+use larm::guest::{Credential, RunnerSource, UserData, command, handover, logs, paths};
 use larm::model::{
     CloudInitStatus, Found, GitHubRunnerConfig, GuestPhase, GuestReport, PostJobStatus,
 };
@@ -11,6 +11,9 @@ use larm::smoke::standin::{JobSpec, JobState};
 use secrecy::ExposeSecret;
 
 use crate::support::{Guest, Host};
+
+/// How much of one log is read.
+const CAP: usize = 64 << 10;
 
 /// Milliseconds from the guest's stamp of its phase until the watch's output was here. Container
 /// and host share their clock.
@@ -92,8 +95,11 @@ async fn a_whole_life_with_a_just_in_time_configuration() {
     assert_eq!(end.cloud_init.status, CloudInitStatus::Done);
     assert!(end.runner_started && !end.runner_process);
     assert_not_found_anywhere(&guest, jit.expose_secret()).await;
-    let logs = guest.exec(command::diagnostics()).await.text();
-    assert!(logs.contains("Running job: build") && logs.len() <= command::DIAGNOSTICS_CAP);
+    let output = guest.exec(logs::print(&logs::NAMES, CAP)).await.stdout;
+    assert!(output.len() <= logs::output_cap(&logs::NAMES, CAP));
+    let found = logs::parse(&output, CAP);
+    let runner = found.iter().find(|log| log.name == "runner.log").unwrap();
+    assert!(String::from_utf8_lossy(&runner.text).contains("Running job: build"));
 
     guest.takes_no_credential(&Credential::Jit(jit)).await;
     assert_eq!(guest.report().await.unwrap(), finished);

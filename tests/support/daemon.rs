@@ -68,6 +68,11 @@ impl Daemon {
         command(&self.directory, arguments).output().unwrap()
     }
 
+    /// The command line, in this daemon's directory, to be run beside it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.directory, arguments)
+    }
+
     /// A request to its control API.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.api.request(method, format!("http://larm/1.0/{path}"))

@@ -3,6 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 
+use super::show::held;
 use crate::cli::client::ListAsk;
 use crate::cli::context::Context;
 use crate::cli::print;
@@ -55,10 +56,18 @@ fn row(runner: &Runner, now: Timestamp) -> Vec<String> {
         runner.name.to_string(),
         runner.phase.to_string(),
         print::age(runner.since, now),
-        health(runner),
+        note(runner),
         runner.state.to_string(),
         print::age(runner.created_at, end),
     ]
+}
+
+/// The health; of one that is held how long.
+fn note(runner: &Runner) -> String {
+    match held(runner) {
+        Some(kept) => format!("{}; kept {kept}", health(runner)),
+        None => health(runner),
+    }
 }
 
 /// The health, with as much of the reason as fits.

@@ -4,20 +4,23 @@ use std::io::{IsTerminal, stdout};
 
 use clap::Args;
 use serde::Serialize;
+use tokio::signal;
 
 use crate::cli::client::Daemon;
 use crate::cli::context::Context;
 use crate::cli::print;
 use crate::cli::report::{CliError, Outcome, notice};
+use crate::http::types::ErrorKind;
 
-/// Print the logs that were kept of a runner
+/// Print a runner's logs: of one that lives what its guest has now, of a dead one what was kept
 ///
-/// They are taken from it when it failed. With --json each log is an object of its name and text.
+/// Logs are kept of runners that failed, were killed or ended with an error. Secrets are masked. With
+/// --json each log is an object of its name and text.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     larm runner logs 3f9c --list\n  \
-    larm runner logs 3f9c console.log | less\n\n\
-    For a runner that is alive: larm runner shell 3f9c -- journalctl --no-pager")]
+    larm runner logs 3f9c console.log | less\n  \
+    larm runner logs 3f9c --follow       until it has ended, then what was kept")]
 pub(in crate::cli) struct Arguments {
     /// The runner's id, the beginning of it, or its name
     #[arg(value_name = "RUNNER")]
@@ -28,6 +31,9 @@ pub(in crate::cli) struct Arguments {
     /// Print the logs' names only
     #[arg(short, long, conflicts_with = "log")]
     list: bool,
+    /// Print the runner's phases and its log as they come, and what was kept when it has ended
+    #[arg(short, long, conflicts_with_all = ["log", "list"])]
+    follow: bool,
 }
 
 /// A log as JSON. What a guest wrote may be no text: what is none is replaced.
@@ -39,7 +45,10 @@ struct Text<'a> {
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outcome, CliError> {
     let daemon = context.daemon()?;
-    let Arguments { runner, log, list } = arguments;
+    let Arguments { runner, log, list, follow } = arguments;
+    if follow && !follow_it(&daemon, &runner, context).await? {
+        return Ok(Outcome::Done);
+    }
     if let Some(log) = &log {
         if context.global.json {
             print::json(&text(&daemon, &runner, log).await?)?;
@@ -57,6 +66,26 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Outco
     Ok(Outcome::Done)
 }
 
+/// Prints what comes until the runner has ended; `false` where the user has seen enough before.
+async fn follow_it(daemon: &Daemon, runner: &str, context: &Context) -> Result<bool, CliError> {
+    let mut log = match daemon.follow(runner).await {
+        Ok(log) => log,
+        // It is remembered no more: there is what was kept.
+        Err(CliError::Api(info)) if info.kind == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let terminal = stdout().is_terminal();
+    loop {
+        // The connection ends with this function, and with it the command in the guest.
+        let piece = tokio::select! {
+            piece = log.next() => piece?,
+            _ = signal::ctrl_c() => return Ok(false),
+        };
+        let Some(piece) = piece else { return Ok(!context.global.json) };
+        print::bytes(&piece, terminal)?;
+    }
+}
+
 async fn show(
     daemon: &Daemon,
     runner: &str,
@@ -65,7 +94,10 @@ async fn show(
     context: &Context,
 ) -> Result<(), CliError> {
     if logs.is_empty() {
-        notice(context, "no logs were kept of this runner: they are kept of those that failed");
+        notice(
+            context,
+            "no logs were kept of this runner: they are kept of those that ended badly",
+        );
     }
     for log in logs {
         if list {

@@ -1,9 +1,10 @@
-//! `larm runner`: create, give, list, show, delete, logs, shell.
+//! `larm runner`: create, give, list, show, keep, delete, logs, shell.
 
 mod create;
 mod credential;
 mod delete;
 mod give;
+mod keep;
 mod list;
 mod logs;
 pub(super) mod removed;
@@ -28,6 +29,7 @@ pub(super) enum RunnerCommand {
     Show(show::Arguments),
     #[command(visible_alias = "rm")]
     Delete(delete::Arguments),
+    Keep(keep::Arguments),
     Logs(logs::Arguments),
     Shell(shell::Arguments),
 }
@@ -39,6 +41,7 @@ pub(super) async fn run(command: RunnerCommand, context: &Context) -> Result<Out
         RunnerCommand::List(arguments) => list::run(arguments, context).await,
         RunnerCommand::Show(arguments) => show::run(arguments, context).await,
         RunnerCommand::Delete(arguments) => delete::run(arguments, context).await,
+        RunnerCommand::Keep(arguments) => keep::run(arguments, context).await,
         RunnerCommand::Logs(arguments) => logs::run(arguments, context).await,
         RunnerCommand::Shell(arguments) => shell::run(arguments, context).await,
     }

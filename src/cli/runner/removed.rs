@@ -6,7 +6,8 @@ use crate::cli::print;
 use crate::cli::report::{CliError, Outcome, notice};
 use crate::http::types::{ErrorKind, Removed};
 
-/// Prints one line for each runner. That a busy one stays is no failure; that another one does is.
+/// Prints one line for each runner. That a busy one stays, or one that is held, is no failure; that
+/// another one does is.
 pub(in crate::cli) fn print(context: &Context, removed: &Removed) -> Result<Outcome, CliError> {
     if context.global.json {
         print::json(removed)?;
@@ -28,7 +29,7 @@ pub(in crate::cli) fn print(context: &Context, removed: &Removed) -> Result<Outc
 }
 
 fn outcome(removed: &Removed) -> Outcome {
-    let busy = |kind| kind == ErrorKind::Busy;
+    let busy = |kind| matches!(kind, ErrorKind::Busy | ErrorKind::Held);
     if removed.not_removed.iter().all(|one| busy(one.error.kind)) {
         Outcome::Done
     } else {
@@ -42,7 +43,7 @@ mod tests {
     use crate::http::types::{ErrorInfo, NotRemoved};
 
     #[test]
-    fn only_a_busy_runner_may_stay() {
+    fn only_a_runner_that_is_busy_or_held_may_stay() {
         let stays = |kind| NotRemoved {
             name: "larm-0123456789ab".parse().unwrap(),
             error: ErrorInfo { kind, message: "x".to_owned(), hint: None },
@@ -52,7 +53,7 @@ mod tests {
             ..Removed::default()
         };
         assert_eq!(outcome(&removed(&[])), Outcome::Done);
-        assert_eq!(outcome(&removed(&[ErrorKind::Busy])), Outcome::Done);
+        assert_eq!(outcome(&removed(&[ErrorKind::Busy, ErrorKind::Held])), Outcome::Done);
         assert_eq!(outcome(&removed(&[ErrorKind::Busy, ErrorKind::TimedOut])), Outcome::Wrong);
     }
 }

@@ -7,7 +7,7 @@ use crate::cli::events::summary;
 use crate::cli::print;
 use crate::cli::report::{CliError, Outcome};
 use crate::http::types::Runner;
-use crate::model::{Handover, Spec};
+use crate::model::{Handover, Hold, Phase, Spec};
 
 /// Show all about one runner
 #[derive(Debug, Args)]
@@ -52,6 +52,12 @@ fn facts(runner: &Runner) -> Vec<(&'static str, String)> {
     if let Some(code) = runner.exit_code {
         facts.push(("exit code", code.to_string()));
     }
+    if runner.oom_kills > 0 {
+        facts.push(("out of memory", format!("{} processes killed", runner.oom_kills)));
+    }
+    if let Some(kept) = held(runner) {
+        facts.push(("kept", kept));
+    }
     if let Some(retry) = &runner.retry {
         let text = format!("attempt {} at {}: {}", retry.attempts + 1, retry.at, retry.last_error);
         facts.push(("retry", text));
@@ -61,6 +67,15 @@ fn facts(runner: &Runner) -> Vec<(&'static str, String)> {
     reached.sort_by_key(|(_, at)| **at);
     facts.extend(reached.into_iter().map(|(phase, at)| (phase.as_str(), at.to_string())));
     facts
+}
+
+/// How long its instance is held, in words.
+pub(super) fn held(runner: &Runner) -> Option<String> {
+    match runner.hold.filter(|_| runner.phase < Phase::Gone)? {
+        Hold::For(length) => Some(format!("for {length:#} once it has ended")),
+        Hold::Until(until) => Some(format!("until {until:.0}")),
+        Hold::Off => None,
+    }
 }
 
 fn health(runner: &Runner) -> String {

@@ -87,6 +87,7 @@ fn of_wait(error: CliError, runner: &Created, phase: Phase, seconds: u64) -> Cli
         | ErrorKind::NotFound
         | ErrorKind::Busy
         | ErrorKind::BusyUnknown
+        | ErrorKind::Held
         | ErrorKind::Refused
         | ErrorKind::Lxd
         | ErrorKind::Store

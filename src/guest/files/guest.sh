@@ -306,8 +306,25 @@ answer_doorbell() {
     done <&5
 }
 
+# Sets oom_kills to how many processes of this unit were killed for lack of memory.
+count_oom_kills() {
+    oom_kills=0
+    while IFS=: read -r number controllers group; do
+        case $number:$controllers in
+            0:) file=/sys/fs/cgroup$group/memory.events ;;
+            *:memory) file=/sys/fs/cgroup/memory$group/memory.oom_control ;;
+            *) continue ;;
+        esac
+        [ -r "$file" ] || continue
+        while read -r key value; do
+            [ "$key" != oom_kill ] || oom_kills=$((oom_kills + value))
+        done < "$file"
+    done < /proc/self/cgroup
+}
+
 # conclude EXIT-CODE DETAIL: the listener has ended.
 conclude() {
+    count_oom_kills
     lock
     load
     rank_of "$phase"

@@ -88,6 +88,7 @@ advance() {
         printf 'larm-status 1\nseq %s\nphase %s%s\nat %s %s\n' \
             $((seq + 1)) "$1" "$marks" "$1" "$reached"
         [ -z "${2-}" ] || printf 'exit %s\n' "$2"
+        [ "${oom_kills:-0}" -eq 0 ] || printf 'oom %s\n' "$oom_kills"
         [ -z "${3-}" ] || printf 'detail %s\n' "$3"
     } > $STATUS.new && mv -fT $STATUS.new $STATUS
     ring

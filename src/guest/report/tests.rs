@@ -66,6 +66,7 @@ fn a_report_is_read_back_as_rendered() {
         ]),
         exit_code: Some(137),
         detail: Some("flushed".to_owned()),
+        oom_kills: 0,
         pre_job: Found::Present(PreJobMetrics {
             timestamp: 1_795_477_181.5,
             workflow: "a \"b\"\n€".to_owned(),

@@ -79,8 +79,12 @@ impl Dispatcher {
             Some(at) => self.memory.due.insert(id.clone(), at),
             None => self.memory.due.remove(id),
         };
-        if record.phase > Phase::Standby {
+        // What a runner that failed before it listened has left is masked by it.
+        if (Phase::Listening..=Phase::Finished).contains(&record.phase) || record.collected {
             self.memory.credentials.remove(id);
+        }
+        if record.is_held(now) {
+            self.executor.begin_unregistering(record);
         }
         if record.collected || (self.memory.sweeps.is_empty() && !wants_token(record)) {
             self.memory.remove_tokens.remove(id);
@@ -113,6 +117,7 @@ impl Dispatcher {
                 order.credential = Some(credential.clone());
             }
             Action::Collect { .. } => {
+                order.credential = self.memory.credentials.get(id).cloned();
                 order.remove_token = self.memory.remove_tokens.get(id).cloned();
             }
             // GitHub gives the credential of a runner with a binding.

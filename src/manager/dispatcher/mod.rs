@@ -255,8 +255,17 @@ impl Dispatcher {
         if !idle || batch.trouble_changed {
             self.publish();
         }
+        self.keep_whys(&batch);
         self.act_on(batch, now);
         true
+    }
+
+    /// The last word on those that ended badly and are gone now.
+    fn keep_whys(&self, batch: &Batch) {
+        let gone = batch.changed.values().filter(|record| record.phase == Phase::Gone);
+        for record in gone.filter(|record| record.ended_badly()) {
+            self.executor.keep_why(Arc::clone(record));
+        }
     }
 
     async fn commit(&self, batch: &Batch) -> bool {

@@ -1,6 +1,6 @@
 //! What others ask of the dispatcher.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
@@ -9,7 +9,7 @@ use super::{Batch, Dispatcher};
 use crate::manager::command::{Command, Reply};
 use crate::manager::handle::new_name;
 use crate::manager::{CreateOrder, ManagerError};
-use crate::model::{Event, Handover, JournalKind, Phase, Record, Refused, RunnerId};
+use crate::model::{Action, Event, Handover, JournalKind, Phase, Record, Refused, RunnerId};
 
 impl Dispatcher {
     pub(super) fn command(&mut self, command: Command, now: Timestamp, batch: &mut Batch) {
@@ -22,10 +22,17 @@ impl Dispatcher {
                 }
                 batch.replies.push((reply, result));
             }
-            Command::Remove { id, force, token, reply } => {
+            Command::Hold { id, length, reply } => {
+                let result = self.hold(&id, length, now, batch);
+                batch.replies.push((reply, result));
+            }
+            Command::Remove { id, force, token, release, reply } => {
                 let reason = if force { "removal was forced" } else { "removal was asked for" };
                 let event = Event::RemovalWanted { force, reason: reason.to_owned() };
                 let result = self.try_meet(&id, &event, now, batch);
+                if result.is_ok() && release {
+                    self.meet(&id, &Event::Released, now, batch);
+                }
                 if let (Ok(()), Some(token)) = (&result, token)
                     && self.records.get(&id).is_some_and(|record| wants_token(record))
                 {
@@ -50,6 +57,30 @@ impl Dispatcher {
                 self.begin_sweep(Some(reply), batch);
             }
         }
+    }
+
+    /// Holds an instance for so long once its runner has ended, or lets go of it.
+    fn hold(
+        &mut self,
+        id: &RunnerId,
+        length: Option<SignedDuration>,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<(), ManagerError> {
+        let Some(length) = length else {
+            return self.try_meet(id, &Event::Released, now, batch);
+        };
+        if self.memory.acting.get(id) == Some(&Action::Remove)
+            && let Some(record) = self.records.get(id)
+        {
+            let reason = "its instance is being deleted".to_owned();
+            return Err(ManagerError::Refused {
+                name: record.name.clone(),
+                phase: record.phase,
+                reason,
+            });
+        }
+        self.try_meet(id, &Event::HoldWanted(length), now, batch)
     }
 
     /// Which runners a sweep will remove is not known yet: the token waits for any of them.
@@ -148,7 +179,7 @@ pub(super) fn send<T>(
 pub(super) fn refusal(record: &Record, refused: &Refused) -> ManagerError {
     match refused {
         Refused::Busy => ManagerError::Busy(record.name.clone()),
-        Refused::NotStandby => ManagerError::Refused {
+        Refused::NotStandby | Refused::Gone => ManagerError::Refused {
             name: record.name.clone(),
             phase: record.phase,
             reason: refused.to_string(),

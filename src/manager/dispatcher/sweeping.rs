@@ -19,6 +19,7 @@ impl Dispatcher {
     pub(super) fn begin_sweep(&mut self, reply: Option<Reply<Orphans>>, batch: &mut Batch) {
         batch.compare = true;
         self.forget_gone(batch);
+        self.executor.prune_logs();
         let live = self.records.values().filter(|record| record.is_live());
         let probes = live.map(|record| (record.id().clone(), Action::Probe));
         let questions: BTreeSet<_> = probes.collect();

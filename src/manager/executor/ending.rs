@@ -5,14 +5,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::registering::Unregistered;
-use super::{Executor, exec, fault};
+use super::{Executor, Secrets, exec, fault};
 use crate::guest::{command, handover, report};
 use crate::lxd::{Error, ErrorKind, StateChange, StatusCode};
 use crate::model::{Event, Fault, GuestReport, InstanceName, Quiesced, Record};
 
 const UNREGISTER_LIMIT: Duration = Duration::from_mins(1);
-const DIAGNOSTICS_LIMIT: Duration = Duration::from_secs(30);
-const LOG_CAP: usize = 512 * 1024;
 
 impl Executor {
     /// GitHub first, then the guest; where the runner is removed in any case, GitHub is asked at its
@@ -64,12 +62,8 @@ impl Executor {
         }
     }
 
-    pub(super) async fn collect(
-        &self,
-        record: &Record,
-        logs: bool,
-        remove_token: Option<&SecretString>,
-    ) -> Event {
+    pub(super) async fn collect(&self, record: &Record, logs: bool, secrets: Secrets<'_>) -> Event {
+        let remove_token = secrets.remove_token;
         let complete = record.metrics.post_job.is_some() && record.exit_code.is_some();
         if complete && !logs && remove_token.is_none() {
             return Event::Collected(None);
@@ -84,8 +78,8 @@ impl Executor {
                 None
             }
         };
-        if logs {
-            self.keep_logs(record).await;
+        if logs || report.as_ref().is_some_and(|report| is_odd(record, report)) {
+            self.reader.keep(record, &secrets.all()).await;
         }
         if let Some(token) = remove_token {
             self.unregister(record, report.as_ref(), token).await;
@@ -100,41 +94,6 @@ impl Executor {
             .run(&name.to_string(), &exec, command::OUTPUT_CAP, self.place.exec_limit)
             .await?;
         Ok(report::parse(&output.stdout).ok())
-    }
-
-    async fn keep_logs(&self, record: &Record) {
-        let name = record.name.to_string();
-        let client = &self.place.client;
-        let exec = exec(command::diagnostics());
-        let diagnostics = client.run(&name, &exec, command::DIAGNOSTICS_CAP, DIAGNOSTICS_LIMIT);
-        let (diagnostics, console) = tokio::join!(diagnostics, client.console_log(&name, LOG_CAP));
-        let console = match console {
-            Ok(Some(text)) => Ok(Some(("console.log", text))),
-            // A virtual machine keeps no console; QEMU's own log tells why it did not start.
-            Ok(None) => {
-                let log = client.instance_log(&name, "qemu.log", LOG_CAP).await;
-                log.map(|text| text.map(|text| ("qemu.log", text)))
-            }
-            Err(error) => Err(error),
-        };
-        self.keep(record, console.map_err(|error| error.to_string())).await;
-        let guest = diagnostics.map(|output| Some(("guest.log", output.stdout)));
-        self.keep(record, guest.map_err(|error| error.to_string())).await;
-    }
-
-    /// One log that cannot be had does not keep others from being kept.
-    async fn keep(&self, record: &Record, log: Result<Option<(&str, Vec<u8>)>, String>) {
-        let kept = match log {
-            Ok(None) => Ok(()),
-            Ok(Some((file, text))) => {
-                let kept = self.logs.keep(&record.name, file, &text).await;
-                kept.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = kept {
-            tracing::warn!(runner = %record.name, %error, "a log was not kept");
-        }
     }
 
     /// Removes a registration from inside. A job may have changed whatever would be run there, and
@@ -222,6 +181,12 @@ impl Executor {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a runner did not end well, by what its guest says only now.
+fn is_odd(record: &Record, report: &GuestReport) -> bool {
+    let failed = report.exit_code.is_some_and(|code| code != 0);
+    report.oom_kills > 0 || (failed && record.ended.is_none())
 }
 
 /// LXD could not be asked, so that nothing is known of the guest. A guest whose command does not end

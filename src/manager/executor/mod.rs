@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::command::Input;
-use super::kept_logs::KeptLogs;
+use super::log_reader::LogReader;
 use super::options::Workplace;
 use crate::guest::Credential;
 use crate::lxd::{self, Exec};
@@ -34,7 +34,7 @@ const ORPHAN_PAUSES: [Duration; 3] =
 #[derive(Debug, Clone)]
 pub(super) struct Executor {
     place: Workplace,
-    logs: KeptLogs,
+    pub(super) reader: LogReader,
     inputs: mpsc::Sender<Input>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -57,7 +57,29 @@ pub(super) struct Order {
     pub(super) remove_token: Option<SecretString>,
 }
 
+/// Secrets that a runner's logs may hold, as far as larm still knows them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Secrets<'a> {
+    credential: Option<&'a Credential>,
+    remove_token: Option<&'a SecretString>,
+}
+
+impl Secrets<'_> {
+    /// All that are known.
+    fn all(self) -> Vec<SecretString> {
+        let credential = self.credential.map(|credential| match credential {
+            Credential::Jit(jit) => jit,
+            Credential::RegistrationToken { token, .. } => token,
+        });
+        credential.into_iter().chain(self.remove_token).cloned().collect()
+    }
+}
+
 impl Order {
+    fn secrets(&self) -> Secrets<'_> {
+        Secrets { credential: self.credential.as_ref(), remove_token: self.remove_token.as_ref() }
+    }
+
     /// An action that needs no secret.
     pub(super) fn new(record: &Arc<Record>, action: Action) -> Self {
         Self { record: Arc::clone(record), action, credential: None, remove_token: None }
@@ -67,7 +89,7 @@ impl Order {
 impl Executor {
     pub(super) fn new(
         place: Workplace,
-        logs: KeptLogs,
+        reader: LogReader,
         inputs: mpsc::Sender<Input>,
         tracker: TaskTracker,
         stop: CancellationToken,
@@ -77,7 +99,7 @@ impl Executor {
         let heavy = Arc::new(Semaphore::new(parallel));
         let ends = Arc::new(Semaphore::new(parallel));
         let pushes = Arc::new(Semaphore::new(installing::PUSHES));
-        Self { place, logs, inputs, tracker, stop, heavy, ends, light, pushes }
+        Self { place, reader, inputs, tracker, stop, heavy, ends, light, pushes }
     }
 
     /// Begins an action; its answer comes as an input.
@@ -88,6 +110,22 @@ impl Executor {
             let event = this.act(order).await;
             Input::Answer(id, action, event)
         });
+    }
+
+    /// Begins to keep what larm knows itself of a runner that is gone.
+    pub(super) fn keep_why(&self, record: Arc<Record>) {
+        let reader = self.reader.clone();
+        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            reader.keep_why(&record).await;
+        }));
+    }
+
+    /// Begins to delete logs that are too old or too many.
+    pub(super) fn prune_logs(&self) {
+        let kept = self.reader.kept.clone();
+        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            kept.prune(std::time::SystemTime::now()).await;
+        }));
     }
 
     /// Begins to list our instances.
@@ -159,9 +197,7 @@ impl Executor {
             Action::Install => self.push_application(record).await,
             Action::HandOver => self.hand_over(record, order.credential.as_ref()).await,
             Action::Quiesce { force } => self.quiesce(record, force).await,
-            Action::Collect { logs } => {
-                self.collect(record, logs, order.remove_token.as_ref()).await
-            }
+            Action::Collect { logs } => self.collect(record, logs, order.secrets()).await,
             Action::Remove => self.remove(record).await,
             Action::Inspect => self.inspect(record).await,
             Action::Probe => self.probe(record).await,

@@ -113,7 +113,7 @@ impl Executor {
 
     /// Its registration goes with its instance, which does not wait for GitHub. Where GitHub does
     /// not take it now, its list shows it later.
-    pub(super) fn begin_unregistering(&self, record: &Record) {
+    pub(in crate::manager) fn begin_unregistering(&self, record: &Record) {
         if !record.may_be_registered() {
             return;
         }

@@ -201,7 +201,7 @@ pub fn next_due(record: &Record, deadlines: &Deadlines) -> Option<Timestamp> {
     let retry = record.retry.as_ref().map(|retry| retry.at);
     let told = telling::due(record);
     if record.phase >= Phase::Finished {
-        return [retry, told].into_iter().flatten().min();
+        return [retry, told, record.held_until()].into_iter().flatten().min();
     }
     let limit = deadline(record, record.phase, deadlines).filter(|_| record.removal.is_none());
     let trouble = record.trouble_since.map(|since| later(since, deadlines.trouble_grace));

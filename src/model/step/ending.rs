@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::{Fault, Phase, Refused};
-use crate::model::{CloudRunnerState, GuestReport, Kept, Mismatch, Quiesced};
+use crate::model::{CloudRunnerState, Ended, GuestReport, Kept, Mismatch, Quiesced, Removal};
 
 /// The listener ends with it where `ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE` is set.
 const VERSION_DEPRECATED: i32 = 7;
@@ -38,9 +38,9 @@ impl Draft<'_> {
             return;
         };
         match outcome {
-            Quiesced::Stopped => self.remove_now(removal.reason),
+            Quiesced::Stopped => self.remove_now(removal),
             Quiesced::Busy | Quiesced::Unreachable(_) if removal.force => {
-                self.remove_now(removal.reason);
+                self.remove_now(removal);
             }
             Quiesced::Busy => {
                 self.keep(Kept::Busy, "it is not removed: a job has reached it".to_owned());
@@ -52,9 +52,10 @@ impl Draft<'_> {
         }
     }
 
-    fn remove_now(&mut self, reason: String) {
+    fn remove_now(&mut self, removal: Removal) {
         self.record.removal = None;
-        self.enter(Phase::Deleting, Some(reason), None);
+        self.record.ended = Some(Ended::by(&removal));
+        self.enter(Phase::Deleting, Some(removal.reason), None);
     }
 
     fn keep(&mut self, why: Kept, text: String) {
@@ -83,6 +84,7 @@ impl Draft<'_> {
         self.learn_end();
         self.tell_metrics();
         self.enter(Phase::Deleting, None, None);
+        self.begin_hold();
     }
 
     /// What the listener's exit code says of the registration (GitHub's runner,

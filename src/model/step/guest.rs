@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::record::seconds;
 use super::draft::Draft;
 use super::{Handover, Phase};
-use crate::model::{Found, GuestPhase, GuestReport, RunnerMetrics};
+use crate::model::{Ended, Found, GuestPhase, GuestReport, RunnerMetrics};
 
 /// How wrong a guest's clock may be, in seconds.
 const CLOCK_SLACK: f64 = 86_400.0;
@@ -43,6 +43,7 @@ impl Draft<'_> {
             }
         }
         self.record.exit_code = self.record.exit_code.or(report.exit_code);
+        self.record.oom_kills = self.record.oom_kills.max(report.oom_kills);
     }
 
     fn learn_hand_over(&mut self, report: &GuestReport) {
@@ -76,7 +77,7 @@ impl Draft<'_> {
                 self.pass(Phase::Standby, at(GuestPhase::Ready));
                 self.pass(Phase::Listening, at(GuestPhase::Listening));
                 self.pass(Phase::Busy, at(GuestPhase::Busy));
-                self.record.removal = None;
+                self.record.ended = self.record.removal.take().as_ref().map(Ended::by);
                 self.arrive(Phase::Finished, at(GuestPhase::Finished));
             }
             GuestPhase::Failed => {

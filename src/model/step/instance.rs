@@ -112,7 +112,7 @@ impl Draft<'_> {
 
     pub(super) fn due(&mut self) {
         if self.record.phase >= Phase::Finished {
-            return;
+            return self.end_hold();
         }
         if self.record.trouble_since.is_some_and(|since| self.over(since)) {
             self.ask(Action::Inspect);

@@ -9,6 +9,7 @@ mod draft;
 mod ending;
 mod guest;
 mod health;
+mod hold;
 mod instance;
 mod registration;
 
@@ -39,6 +40,9 @@ pub enum Refused {
     /// It has a credential already, or can take none any more.
     #[error("it takes no credential")]
     NotStandby,
+    /// There is no instance any more.
+    #[error("its instance is gone")]
+    Gone,
 }
 
 /// Meets one event. An event that says nothing new changes nothing.
@@ -70,6 +74,8 @@ pub fn step(
         Event::HandOverFailed(fault) => draft.hand_over_failed(fault),
         Event::JobKnown(facts) => draft.record.job.learn(facts),
         Event::RemovalWanted { force, reason } => draft.removal_wanted(*force, reason)?,
+        Event::HoldWanted(length) => draft.hold_wanted(*length)?,
+        Event::Released => draft.released(),
         Event::Quiesced(outcome) => draft.quiesced(outcome),
         Event::Collected(report) => draft.collected(report.as_deref()),
         Event::CollectFailed(fault) | Event::RemoveFailed(fault) => draft.ending_failed(fault),

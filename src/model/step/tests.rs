@@ -1,6 +1,7 @@
 //! A runner against a world that lies, loses answers and repeats itself.
 
 mod application;
+mod hold;
 mod telling;
 
 use jiff::{SignedDuration, Timestamp};
@@ -61,6 +62,8 @@ enum Move {
     Wait { seconds: i64 },
     /// Somebody asks for removal.
     Remove { force: bool },
+    /// Somebody wants its instance held, or lets go of it.
+    Hold { seconds: Option<i64> },
     /// The manager starts anew without the credential.
     Restart,
     /// Any event at all, true or not, but for answers to actions that were never tried.
@@ -94,6 +97,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::BootError),
         2 => (0i64..400).prop_map(|seconds| Move::Wait { seconds }),
         1 => any::<bool>().prop_map(|force| Move::Remove { force }),
+        1 => proptest::option::of(0i64..2000).prop_map(|seconds| Move::Hold { seconds }),
         1 => Just(Move::Restart),
         1 => (0usize..4, any::<u64>()).prop_map(|(phase, seq)| Move::Nonsense { phase, seq }),
     ];
@@ -128,6 +132,7 @@ fn report(phase: GuestPhase, seq: u64) -> GuestReport {
         reached: [(phase, Timestamp::UNIX_EPOCH)].into(),
         exit_code: (phase == GuestPhase::Finished).then_some(0),
         detail: None,
+        oom_kills: 0,
         pre_job: Found::Corrupt("not JSON".into()),
         post_job: if phase == GuestPhase::Finished {
             let status = PostJobStatus::Normal;
@@ -140,6 +145,8 @@ fn report(phase: GuestPhase, seq: u64) -> GuestReport {
 
 impl Story {
     fn new(claimed: bool, application: Application) -> Self {
+        // Every runner that ends badly is held; the end of each story lets go of it.
+        let keep_failed = Some(SignedDuration::from_mins(30));
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let name = "t-0123456789ab".parse().unwrap();
         let has_application = application == Application::InImage;
@@ -148,7 +155,11 @@ impl Story {
             world: World { has_application, ..World::default() },
             now,
             journal: Vec::new(),
-            deadlines: Deadlines { job: Some(SignedDuration::from_mins(60)), ..Default::default() },
+            deadlines: Deadlines {
+                job: Some(SignedDuration::from_mins(60)),
+                keep_failed,
+                ..Default::default()
+            },
         }
     }
 
@@ -249,6 +260,7 @@ impl Story {
                 Event::Collected(Some(Box::new(report(self.guest(), u64::MAX))))
             }
             Action::Collect { .. } => Event::Collected(None),
+            Action::Remove if self.record.is_held(self.now) => panic!("a held one is removed"),
             Action::Remove if failed => Event::RemoveFailed(fault),
             Action::Remove => {
                 self.world.killed_job |= self.job_runs() && !self.world.forced;
@@ -292,6 +304,11 @@ impl Story {
             Move::Remove { force } => {
                 self.world.forced |= force;
                 self.meet(&Event::RemovalWanted { force: *force, reason: "asked".into() });
+            }
+            Move::Hold { seconds } => {
+                self.meet(&seconds.map_or(Event::Released, |seconds| {
+                    Event::HoldWanted(SignedDuration::from_secs(seconds))
+                }));
             }
             Move::Restart => {
                 self.meet(&Event::CredentialLost);
@@ -356,6 +373,7 @@ impl Story {
     fn end(&mut self) {
         self.world.forced = true;
         self.meet(&Event::RemovalWanted { force: true, reason: "the end".into() });
+        self.meet(&Event::Released);
         for _ in 0..20 {
             self.now += SignedDuration::from_mins(1);
             self.act_on_record(Outcome::Done);

@@ -13,8 +13,8 @@ use std::time::Duration;
 use larm::guest::{Credential, RunnerSource};
 use larm::lxd::{Client, ClientOptions};
 use larm::manager::{
-    Accounts, CreateOrder, JournalQuery, LxdRunnerManager, ManagerOptions, OperationLimits, Rules,
-    Running, start,
+    Accounts, CreateOrder, JournalQuery, LogBounds, LxdRunnerManager, ManagerOptions,
+    OperationLimits, Rules, Running, start,
 };
 use larm::model::{
     Deadlines, InstanceName, InstanceType, JournalEntry, JournalKind, NamePrefix, Phase, Record,
@@ -109,6 +109,7 @@ impl Stage {
             application: watch::channel(None).1,
             state_dir: state.path().to_owned(),
             journal: larm::store::JOURNAL_BOUND,
+            logs: LogBounds::default(),
             parallel: 4,
             exec_limit: Duration::from_secs(10),
             limits: OperationLimits::default(),

@@ -2,6 +2,7 @@
 
 pub mod hostile;
 pub mod life;
+pub mod logs;
 pub mod many;
 pub mod pushed;
 pub mod quiet;

@@ -114,6 +114,7 @@ impl Guest {
             reached: [].into(),
             exit_code: None,
             detail: None,
+            oom_kills: 0,
             pre_job: Found::Absent,
             post_job: Found::Absent,
         });

@@ -162,6 +162,11 @@ impl GuestHandle {
         self.look(|one| one.guest.credential.clone()).flatten()
     }
 
+    /// Whether it was asked for its logs, also if it is gone since.
+    pub fn asked_for_logs(&self) -> bool {
+        self.world.with(|all| all.asked_for_logs.contains(&self.key))
+    }
+
     /// Whether it has removed its registration, also if it is gone since.
     pub fn unregistered(&self) -> bool {
         self.world.with(|all| all.unregistered.contains(&self.key))

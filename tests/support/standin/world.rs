@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) plans: VecDeque<GuestPlan>,
     /// The runners that have removed their registration; they may be gone since.
     pub(super) unregistered: BTreeSet<Key>,
+    /// Guests that were asked for their logs.
+    pub(super) asked_for_logs: BTreeSet<Key>,
     pub(super) serving: bool,
     /// Grows with each thing that wants a number of its own: addresses, process ids.
     pub(super) serial: u32,
@@ -75,6 +77,7 @@ impl World {
             requests: VecDeque::new(),
             plans: VecDeque::new(),
             unregistered: BTreeSet::new(),
+            asked_for_logs: BTreeSet::new(),
             serving: false,
             serial: 0,
             file_calls_during_start: 0,

@@ -1,0 +1,102 @@
+//! Instances that are held for inspection: how long, and what lets go of them.
+
+use jiff::SignedDuration;
+
+use super::{Move, Outcome, Story, admitted};
+use crate::model::{Action, Ended, Event, GuestPhase, Hold, Phase, next_due, pending};
+
+/// A runner that failed at boot, with all that it left collected.
+fn failed(keep_failed: Option<SignedDuration>, hold: Option<SignedDuration>) -> Story {
+    let mut story = admitted(true);
+    story.deadlines.keep_failed = keep_failed;
+    if let Some(length) = hold {
+        story.meet(&Event::HoldWanted(length));
+    }
+    for _ in 0..2 {
+        story.act_on_record(Outcome::Done);
+    }
+    let mut report = super::report(GuestPhase::Failed, 9);
+    report.detail = Some("no download".into());
+    story.meet(&Event::Reported(Box::new(report)));
+    assert_eq!(story.record.phase, Phase::Failed);
+    story.act_on_record(Outcome::Done);
+    assert!(story.record.collected);
+    story
+}
+
+#[test]
+fn a_failed_runner_is_held_for_as_long_as_is_asked_for_and_then_removed() {
+    let hour = SignedDuration::from_hours(1);
+    for mut story in [failed(Some(hour), None), failed(None, Some(hour))] {
+        let until = story.now + hour;
+        assert_eq!(story.record.hold, Some(Hold::Until(until)));
+        assert_eq!(pending(&story.record, story.now), None);
+        assert_eq!(next_due(&story.record, &story.deadlines), Some(until));
+        // Whatever is heard of it meanwhile.
+        story.make(&Move::SeenArrives);
+        story.make(&Move::Wait { seconds: 3599 });
+        assert!(story.world.exists && story.record.is_held(story.now));
+        story.make(&Move::Wait { seconds: 1 });
+        assert_eq!(pending(&story.record, story.now), Some(Action::Remove));
+        story.act_on_record(Outcome::Done);
+        assert_eq!(story.record.phase, Phase::Gone);
+    }
+}
+
+#[test]
+fn nothing_holds_a_failed_runner_that_nobody_wants() {
+    let story = failed(None, None);
+    assert_eq!(pending(&story.record, story.now), Some(Action::Remove));
+}
+
+#[test]
+fn it_is_let_go_of_at_once() {
+    let mut story = failed(Some(SignedDuration::from_hours(1)), None);
+    story.meet(&Event::Released);
+    assert_eq!(pending(&story.record, story.now), Some(Action::Remove));
+    // And may be held again as long as it is there.
+    story.meet(&Event::HoldWanted(SignedDuration::from_mins(1)));
+    assert_eq!(pending(&story.record, story.now), None);
+}
+
+#[test]
+fn a_runner_that_ends_well_is_held_only_if_that_was_asked_for() {
+    for asked in [false, true] {
+        let mut story = admitted(true);
+        story.deadlines.keep_failed = Some(SignedDuration::from_hours(1));
+        if asked {
+            story.meet(&Event::HoldWanted(SignedDuration::from_mins(5)));
+        }
+        for _ in 0..40 {
+            story.go_on();
+        }
+        assert!(!story.record.ended_badly());
+        assert_eq!(story.record.phase == Phase::Gone, !asked);
+    }
+}
+
+#[test]
+fn an_instance_that_is_gone_is_not_held() {
+    let mut story = failed(None, None);
+    story.act_on_record(Outcome::Done);
+    let asked = Event::HoldWanted(SignedDuration::from_mins(1));
+    let refused = super::step(&story.record, &asked, &story.deadlines, story.now);
+    assert_eq!(refused, Err(super::super::Refused::Gone));
+}
+
+/// An idle runner that is ended has the code of a listener that was killed.
+#[test]
+fn who_ended_well_and_who_did_not() {
+    let mut record = admitted(true).record;
+    record.phase = Phase::Finished;
+    assert!(!record.ended_badly());
+    record.exit_code = Some(137);
+    assert!(record.ended_badly());
+    record.ended = Some(Ended::Idle);
+    assert!(!record.ended_badly());
+    record.ended = Some(Ended::Killed);
+    assert!(record.ended_badly());
+    (record.ended, record.exit_code) = (None, Some(0));
+    record.oom_kills = 1;
+    assert!(record.ended_badly());
+}
