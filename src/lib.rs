@@ -6,7 +6,7 @@
 //! Each room uses only rooms to its right (`tests/layers.rs` checks it):
 //!
 //! ```text
-//! main -> cli -> smoke -> daemon -> http -> farm -> manager -> { store, lxd, guest, github, application } -> model
+//! main -> cli -> smoke -> daemon -> http -> metrics -> farm -> manager -> { store, lxd, guest, github, application } -> model
 //!                             \-> config                                clock: used by all but model
 //! ```
 //!
@@ -20,6 +20,7 @@
 //! | [`application`] | the runner application on the host: which version, fetched once, kept |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
 //! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
+//! | [`metrics`] | what Prometheus reads: everything that happens, counted |
 //! | [`http`] | the control API on a unix socket, and GitHub's webhooks |
 //! | [`config`] | the configuration: as written, then checked |
 //! | [`daemon`] | builds every part from the configuration and runs until told to stop |
@@ -46,6 +47,7 @@ pub mod guest;
 pub mod http;
 pub mod lxd;
 pub mod manager;
+pub mod metrics;
 pub mod model;
 pub mod smoke;
 pub mod store;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -15,6 +15,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "smoke",
             "daemon",
             "http",
+            "metrics",
             "farm",
             "manager",
             "store",
@@ -32,6 +33,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
         &[
             "daemon",
             "http",
+            "metrics",
             "farm",
             "manager",
             "store",
@@ -48,6 +50,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
         "daemon",
         &[
             "http",
+            "metrics",
             "farm",
             "manager",
             "store",
@@ -60,7 +63,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "clock",
         ],
     ),
-    ("http", &["farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    ("http", &["metrics", "farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    ("metrics", &["farm", "manager", "lxd", "github", "model", "clock"]),
     ("farm", &["manager", "lxd", "github", "model", "clock"]),
     ("manager", &["store", "lxd", "guest", "github", "application", "model", "clock"]),
     ("config", &["model", "clock"]),
@@ -74,12 +78,13 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// A crate and the only places that may name it.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("hyperlocal", &["src/lxd/pool.rs"]),
     ("tokio_tungstenite", &["src/lxd/"]),
     ("octocrab", &["src/github/"]),
     ("jsonwebtoken", &["src/github/"]),
     ("redb", &["src/store/"]),
+    ("prometheus", &["src/metrics/"]),
     ("axum", &["src/http/", "src/smoke/standin/"]),
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::host::HostFragment;
+use super::metrics::MetricsFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
 use super::settings::{ApplicationOrigin, Tarball};
@@ -32,6 +33,7 @@ pub(super) struct Fragment {
     pub(super) github: ConnectionFragment,
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
+    pub(super) metrics: MetricsFragment,
     pub(super) host: HostFragment,
     pub(super) pool: PoolFragments,
 }
@@ -118,6 +120,7 @@ impl Fragment {
         self.github.merge(later.github, file);
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
+        self.metrics.merge(later.metrics);
         self.host.merge(&later.host);
         self.pool.merge(later.pool, file, faults);
     }

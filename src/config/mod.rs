@@ -22,6 +22,7 @@ mod group;
 mod host;
 mod load;
 mod mask;
+mod metrics;
 mod name;
 mod place;
 mod pool;
@@ -40,6 +41,7 @@ pub use error::{ConfigError, Problem};
 pub use group::Group;
 pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};
+pub use metrics::MetricsSettings;
 pub use place::Fault;
 pub use secret_file::SecretFile;
 pub use settings::{

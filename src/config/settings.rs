@@ -10,6 +10,7 @@ use super::connection::ConnectionSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
+use super::metrics::MetricsSettings;
 use super::place::Faults;
 use super::pool::Surroundings;
 use super::value::{Length, Name};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub connections: Vec<ConnectionSettings>,
     /// Where webhooks come in, if they do.
     pub webhook: Option<WebhookSettings>,
+    /// Where Prometheus may look.
+    pub metrics: MetricsSettings,
     /// What runners may use of this machine.
     pub host: HostSettings,
     /// The pools, in the order in which they are written first.
@@ -169,6 +172,7 @@ impl Settings {
             github: GitHubSettings { url: default.url.clone() },
             connections: [vec![default], further].concat(),
             webhook: written.webhook.into_settings(faults),
+            metrics: written.metrics.into_settings(),
             host: written.host.into_settings(),
             pools,
         }

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::host::HostSettings;
+use super::metrics::MetricsSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
 use super::webhook::WebhookSettings;
@@ -43,6 +44,7 @@ impl Settings {
         let further = further.iter().map(by_name).collect::<Table>();
         all.some("connection", Some(further).filter(|tables| !tables.is_empty()));
         all.some("webhook", self.webhook.as_ref().map(of_webhook));
+        all.some("metrics", of_metrics(&self.metrics));
         all.put("host", of_host(&self.host));
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
         all.some("pool", Some(pools).filter(|pools| !pools.is_empty()));
@@ -200,6 +202,12 @@ fn of_webhook(webhook: &WebhookSettings) -> Table {
     keys.text("path", &webhook.path);
     keys.some("url", webhook.url.clone());
     keys.0
+}
+
+fn of_metrics(metrics: &MetricsSettings) -> Option<Table> {
+    let mut keys = Keys::default();
+    keys.text("listen", &metrics.listen?.to_string());
+    Some(keys.0)
 }
 
 fn of_host(host: &HostSettings) -> Table {

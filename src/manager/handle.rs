@@ -1,6 +1,6 @@
 //! What others may ask of the manager.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +99,11 @@ impl LxdRunnerManager {
             Ok(result) => result,
             Err(_) => Err(self.timed_out(id, limit)),
         }
+    }
+
+    /// The file that records, jobs and journal are kept in.
+    pub fn store_file(&self) -> &Path {
+        self.store.path()
     }
 
     /// Reads the journal.
