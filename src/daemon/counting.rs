@@ -25,15 +25,15 @@ pub struct MetricsListenError {
 impl MetricsListenError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
-        match self.source.kind() {
-            io::ErrorKind::AddrInUse => Some(
-                "another process listens there: give another `metrics.listen`, or none".to_owned(),
-            ),
-            io::ErrorKind::AddrNotAvailable => {
-                Some("give `metrics.listen` an address that this host has".to_owned())
-            }
-            _ => None,
-        }
+        let kind = self.source.kind();
+        let hint = if kind == io::ErrorKind::AddrInUse {
+            "another process listens there: give another `metrics.listen`, or none"
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            "give `metrics.listen` an address that this host has"
+        } else {
+            return None;
+        };
+        Some(hint.to_owned())
     }
 }
 

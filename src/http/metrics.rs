@@ -46,6 +46,7 @@ async fn answer(scrape: Scrape) -> Response {
         tracing::error!(%why, "the metrics could not be told");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     };
+    scrape.catch_up().await;
     match tokio::task::spawn_blocking(move || scrape.text()).await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Ok(Err(error)) => failed(error.to_string()),

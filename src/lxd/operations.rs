@@ -182,7 +182,8 @@ impl Client {
                 Ok(ended) => ended.fault(),
                 Err(error) => Some(error.kind().word()),
             };
-            let (what, took) = (operation.word, begin.elapsed());
+            let what = if operation.word.is_empty() { "other" } else { operation.word };
+            let took = begin.elapsed();
             observer.operation(Observed { what, took, error });
         }
         ended

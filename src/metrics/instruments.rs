@@ -6,6 +6,7 @@ use prometheus::{
 };
 
 use super::capped::Capped;
+use super::text::Known;
 
 /// For what LXD answers, in seconds.
 const REQUESTS: [f64; 14] =
@@ -18,6 +19,7 @@ const STAGES: [f64; 15] =
 #[derive(Debug)]
 pub(super) struct Instruments {
     pub(super) registry: Registry,
+    pub(super) known: Vec<Known>,
     pub(super) spawn: HistogramVec,
     pub(super) idle: HistogramVec,
     pub(super) queue: HistogramVec,
@@ -70,7 +72,7 @@ impl Tally {
 impl Instruments {
     #[expect(clippy::too_many_lines, reason = "a list, which reads best in one piece")]
     pub(super) fn new(flavor: &str) -> Result<Self, Error> {
-        let make = Maker(Registry::new());
+        let mut make = Maker::default();
         let runner = ["flavor", "pool"];
         let instruments = Self {
             spawn: make.stages(
@@ -224,7 +226,8 @@ impl Instruments {
                 "status",
             )?,
             pools: Capped::default(),
-            registry: make.0,
+            registry: make.registry,
+            known: make.known,
         };
         instruments.begin_at_zero(flavor);
         Ok(instruments)
@@ -245,43 +248,56 @@ impl Instruments {
 }
 
 /// Makes instruments and registers them.
-struct Maker(Registry);
+#[derive(Default)]
+struct Maker {
+    registry: Registry,
+    known: Vec<Known>,
+}
 
 impl Maker {
-    fn stages(&self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, Error> {
+    fn stages(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, Error> {
         self.histogram(name, help, labels, &STAGES)
     }
 
-    fn requests(&self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, Error> {
+    fn requests(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, Error> {
         self.histogram(name, help, labels, &REQUESTS)
     }
 
     fn histogram(
-        &self,
+        &mut self,
         name: &str,
         help: &str,
         labels: &[&str],
         buckets: &[f64],
     ) -> Result<HistogramVec, Error> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.register(HistogramVec::new(options, labels)?)
+        self.register("histogram", HistogramVec::new(options, labels)?)
     }
 
-    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
+    fn counter(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        self.register("counter", IntCounterVec::new(Opts::new(name, help), labels)?)
     }
 
-    fn single(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
-        self.register(IntCounter::new(name, help)?)
+    fn single(&mut self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.register("counter", IntCounter::new(name, help)?)
     }
 
-    fn tally(&self, name: &str, help: &str, label: &str) -> Result<Tally, Error> {
-        let counts = self.register(GaugeVec::new(Opts::new(name, help), &[label])?)?;
-        Ok(Tally { counts, values: Capped::default() })
+    fn tally(&mut self, name: &str, help: &str, label: &str) -> Result<Tally, Error> {
+        let counts = GaugeVec::new(Opts::new(name, help), &[label])?;
+        Ok(Tally { counts: self.register("gauge", counts)?, values: Capped::default() })
     }
 
-    fn register<T: Collector + Clone + 'static>(&self, instrument: T) -> Result<T, Error> {
-        self.0.register(Box::new(instrument.clone()))?;
+    fn register<T>(&mut self, kind: &'static str, instrument: T) -> Result<T, Error>
+    where
+        T: Collector + Clone + 'static,
+    {
+        let known = instrument.desc().into_iter().map(|one| Known {
+            name: one.fq_name.clone(),
+            help: one.help.clone(),
+            kind,
+        });
+        self.known.extend(known);
+        self.registry.register(Box::new(instrument.clone()))?;
         Ok(instrument)
     }
 }

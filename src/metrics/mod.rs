@@ -22,8 +22,11 @@ mod tail;
 mod text;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::clock;
 use crate::farm::Farm;
@@ -33,6 +36,9 @@ use instruments::Instruments;
 
 pub use capped::LABEL_VALUES;
 pub use tail::follow;
+
+/// How long a look waits for what has just happened to be counted. It takes milliseconds.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// What is measured cannot be set up: two instruments have one name, or a name is none.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,8 @@ pub struct Metrics {
     /// The manager's name, which dashboards call the flavor.
     flavor: Arc<str>,
     started_at: Timestamp,
+    /// The `seq` of the newest journal entry that is counted.
+    counted: watch::Sender<u64>,
 }
 
 impl Metrics {
@@ -55,7 +63,12 @@ impl Metrics {
     /// Only if the program itself is wrong.
     pub fn new(flavor: &str) -> Result<Self, MetricsError> {
         let instruments = Arc::new(Instruments::new(flavor)?);
-        Ok(Self { instruments, flavor: flavor.into(), started_at: clock::now() })
+        Ok(Self {
+            instruments,
+            flavor: flavor.into(),
+            started_at: clock::now(),
+            counted: watch::Sender::new(0),
+        })
     }
 
     /// A flush was asked for: of the idle runners, with `busy` of those with a job too.
@@ -90,14 +103,24 @@ pub struct Scrape {
 }
 
 impl Scrape {
+    /// Waits until all that has happened by now is counted; not for long where the disk is slow.
+    pub async fn catch_up(&self) {
+        let head = self.manager.view().journal_head;
+        let mut counted = self.metrics.counted.subscribe();
+        if timeout(CATCH_UP, counted.wait_for(|seq| *seq >= head)).await.is_err() {
+            tracing::debug!(head, "not all of the journal is counted yet");
+        }
+    }
+
     /// Everything as of now, in Prometheus' text format. Looks at files: not for the runtime's
     /// threads.
     ///
     /// # Errors
     /// Only if the program itself is wrong.
     pub fn text(&self) -> Result<String, MetricsError> {
-        let mut families = self.metrics.instruments.registry.gather();
-        families.extend(snapshot::take(self, clock::now())?);
-        Ok(text::write(families)?)
+        let Instruments { registry, known, .. } = &*self.metrics.instruments;
+        let snapshot = snapshot::take(self, clock::now())?;
+        let known = [known.as_slice(), &snapshot.known].concat();
+        Ok(text::write(&known, &[registry.gather(), snapshot.families].concat())?)
     }
 }

@@ -8,13 +8,22 @@ use prometheus::{Error, GaugeVec, Opts, Registry};
 
 use super::Scrape;
 use super::process::{Process, number};
+use super::text::Known;
 use crate::farm::{ConnectionView, FarmView};
 use crate::manager::{Accounts, View};
 use crate::model::{Health, JobState, Phase, Record};
 
+/// What one look has found.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) known: Vec<Known>,
+    pub(super) families: Vec<MetricFamily>,
+}
+
 /// Looks everything up.
-pub(super) fn take(scrape: &Scrape, now: Timestamp) -> Result<Vec<MetricFamily>, Error> {
-    let page = Page { registry: Registry::new(), flavor: &scrape.metrics.flavor };
+pub(super) fn take(scrape: &Scrape, now: Timestamp) -> Result<Snapshot, Error> {
+    let mut page =
+        Page { registry: Registry::new(), known: Vec::new(), flavor: &scrape.metrics.flavor };
     let (view, farm) = (scrape.manager.view(), scrape.farm.view());
     page.runners(scrape, &view)?;
     page.expected(&view, &farm)?;
@@ -23,28 +32,30 @@ pub(super) fn take(scrape: &Scrape, now: Timestamp) -> Result<Vec<MetricFamily>,
     page.github(&farm, &scrape.accounts.borrow())?;
     page.state(scrape, &view, &farm)?;
     page.process(scrape)?;
-    Ok(page.registry.gather())
+    Ok(Snapshot { families: page.registry.gather(), known: page.known })
 }
 
-/// What one look finds.
+/// What is being looked up.
 struct Page<'a> {
     registry: Registry,
+    known: Vec<Known>,
     flavor: &'a str,
 }
 
 impl Page<'_> {
-    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
+    fn gauge(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
         let gauge = GaugeVec::new(Opts::new(name, help), labels)?;
+        self.known.push(Known { name: name.to_owned(), help: help.to_owned(), kind: "gauge" });
         self.registry.register(Box::new(gauge.clone()))?;
         Ok(gauge)
     }
 
-    fn single(&self, name: &str, help: &str, value: f64) -> Result<(), Error> {
+    fn single(&mut self, name: &str, help: &str, value: f64) -> Result<(), Error> {
         self.gauge(name, help, &[])?.with_label_values::<&str>(&[]).set(value);
         Ok(())
     }
 
-    fn runners(&self, scrape: &Scrape, view: &View) -> Result<(), Error> {
+    fn runners(&mut self, scrape: &Scrape, view: &View) -> Result<(), Error> {
         let help = "Runners that there are, by phase and pool.";
         let gauge = self.gauge("larm_runners", help, &["phase", "pool"])?;
         let mut pools: BTreeMap<&str, [usize; Phase::ALL.len()]> = BTreeMap::new();
@@ -68,7 +79,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn expected(&self, view: &View, farm: &FarmView) -> Result<(), Error> {
+    fn expected(&mut self, view: &View, farm: &FarmView) -> Result<(), Error> {
         let pools = farm.settings.pools.iter();
         let expected: usize = pools.map(|pool| pool.min_idle + pool.standby).sum();
         let busy = view.runners.values().filter(|one| one.phase == Phase::Busy).count();
@@ -88,7 +99,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn pools(&self, farm: &FarmView) -> Result<(), Error> {
+    fn pools(&mut self, farm: &FarmView) -> Result<(), Error> {
         let label = ["pool"];
         let max = self.gauge("larm_pool_max", "Runners that a pool may have at once.", &label)?;
         let help = "Runners that a pool is to have registered and waiting.";
@@ -104,7 +115,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn jobs(&self, farm: &FarmView, now: Timestamp) -> Result<(), Error> {
+    fn jobs(&mut self, farm: &FarmView, now: Timestamp) -> Result<(), Error> {
         let gauge = self.gauge("larm_jobs", "Jobs that have not ended, by state.", &["state"])?;
         let of = |state| farm.jobs.values().filter(move |job| job.state == state);
         for (word, state) in [("queued", JobState::Queued), ("in-progress", JobState::InProgress)] {
@@ -116,7 +127,7 @@ impl Page<'_> {
         self.single("larm_oldest_queued_job_seconds", help, age)
     }
 
-    fn github(&self, farm: &FarmView, accounts: &Accounts) -> Result<(), Error> {
+    fn github(&mut self, farm: &FarmView, accounts: &Accounts) -> Result<(), Error> {
         let label = ["connection"];
         let help = "Whether the last look at GitHub's queues and runners went well.";
         let up = self.gauge("larm_github_up", help, &label)?;
@@ -137,7 +148,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn state(&self, scrape: &Scrape, view: &View, farm: &FarmView) -> Result<(), Error> {
+    fn state(&mut self, scrape: &Scrape, view: &View, farm: &FarmView) -> Result<(), Error> {
         let up = usize::from(view.lxd_trouble.is_none());
         self.single("larm_lxd_up", "Whether LXD answers.", number(up))?;
         let help = "Versions of the runner application that GitHub gives no jobs any more.";
@@ -148,7 +159,7 @@ impl Page<'_> {
         self.single("larm_store_size_bytes", "The size of the state file.", large(size))
     }
 
-    fn process(&self, scrape: &Scrape) -> Result<(), Error> {
+    fn process(&mut self, scrape: &Scrape) -> Result<(), Error> {
         let build = self.gauge("larm_build_info", "Which larm this is; always 1.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         let start = std::time::Duration::try_from(

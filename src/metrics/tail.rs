@@ -15,6 +15,7 @@ pub async fn follow(metrics: Metrics, manager: LxdRunnerManager, mut after: u64)
         let view = Arc::clone(&changes.borrow_and_update());
         after = count_up_to(&metrics, &manager, &view, after).await;
         drop(view);
+        metrics.counted.send_replace(after);
         if changes.changed().await.is_err() {
             return;
         }

@@ -1,5 +1,7 @@
 //! Prometheus' text format (Prometheus documentation, "Exposition formats").
 
+use std::collections::BTreeMap;
+
 use prometheus::proto::MetricFamily;
 use prometheus::{Error, TextEncoder};
 
@@ -15,13 +17,41 @@ const UNTYPED: [&str; 7] = [
     "job_status_count",
 ];
 
-/// Writes families down, in the order of their names.
-pub(super) fn write(mut families: Vec<MetricFamily>) -> Result<String, Error> {
-    families.sort_by(|one, other| one.name().cmp(other.name()));
-    let mut text = String::new();
-    TextEncoder::new().encode_utf8(&families, &mut text)?;
-    for name in UNTYPED {
-        text = text.replace(&format!("# TYPE {name} gauge\n"), &format!("# TYPE {name} untyped\n"));
+/// A family that there is, whether anything was counted in it yet or not.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) help: String,
+    /// The type's word.
+    pub(super) kind: &'static str,
+}
+
+impl Known {
+    fn head(&self) -> String {
+        let Self { name, help, kind } = self;
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")
     }
-    Ok(text)
+}
+
+/// Writes families down, in the order of their names. Those in which nothing was counted yet are
+/// told of, too: who looks for one finds that it is there.
+pub(super) fn write(known: &[Known], families: &[MetricFamily]) -> Result<String, Error> {
+    let heads = known.iter().map(|known| (known.name.as_str(), known.head()));
+    let mut texts: BTreeMap<&str, String> = heads.collect();
+    for family in families {
+        let mut text = String::new();
+        TextEncoder::new().encode_utf8(std::slice::from_ref(family), &mut text)?;
+        texts.insert(family.name(), text);
+    }
+    for name in UNTYPED {
+        if let Some(text) = texts.get_mut(name) {
+            let (gauge, untyped) = (" gauge\n", " untyped\n");
+            *text = text.replacen(
+                &format!("# TYPE {name}{gauge}"),
+                &format!("# TYPE {name}{untyped}"),
+                1,
+            );
+        }
+    }
+    Ok(texts.into_values().collect())
 }

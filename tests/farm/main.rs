@@ -22,4 +22,6 @@ pub mod leftovers;
 mod mismatches;
 #[path = "../crash/own_lxd.rs"]
 mod own_lxd;
+#[path = "../support/promtool.rs"]
+pub mod promtool;
 mod reload;

@@ -72,7 +72,7 @@ fn count(entries: &[JournalEntry], view: &View) -> Vec<String> {
     for entry in entries {
         metrics.count(entry, view);
     }
-    let text = text::write(metrics.instruments.registry.gather()).unwrap();
+    let text = text::write(&[], &metrics.instruments.registry.gather()).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 
