@@ -10,6 +10,7 @@
 
 mod accounts;
 mod application;
+mod counting;
 mod reload;
 mod signals;
 mod webhook;
@@ -34,16 +35,18 @@ use crate::config::Settings;
 use crate::export::{self, ExportOptions};
 use crate::farm::{self, FarmOptions};
 use crate::guest::RunnerSource;
-use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
+use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest, Reloads};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
     self, Accounts, AccountsReceiver, LogBounds, LxdRunnerManager, ManagerOptions, OperationLimits,
     Rules, Running, StartError,
 };
+use crate::metrics::{self, Metrics, MetricsError, Scrape};
 use crate::store::StoreError;
 
 pub use accounts::{AccountError, connect, connect_with};
 pub use application::{Origin, application_cache, origin as application_origin};
+pub use counting::MetricsListenError;
 pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
@@ -86,6 +89,12 @@ pub enum DaemonError {
     /// Webhooks cannot be received.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// Metrics cannot be served over TCP.
+    #[error(transparent)]
+    MetricsListen(#[from] MetricsListenError),
+    /// Nothing can be counted.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The manager did not start.
     #[error("the manager did not start")]
     Start(#[from] StartError),
@@ -110,9 +119,13 @@ impl DaemonError {
             Self::LogFilter { .. } => Some("write one like `info` or `info,larm=debug`".to_owned()),
             Self::Bind(error) => error.hint(),
             Self::Webhook(error) => error.hint(),
+            Self::MetricsListen(error) => error.hint(),
             Self::Start(StartError::Store(error)) | Self::Close(error) => error.hint(),
             Self::ManagerEnded => Some("its log says why; a restart is safe".to_owned()),
-            Self::Start(StartError::UserData(_)) | Self::Serve(_) | Self::Signals(_) => None,
+            Self::Start(StartError::UserData(_))
+            | Self::Metrics(_)
+            | Self::Serve(_)
+            | Self::Signals(_) => None,
         }
     }
 }
@@ -173,9 +186,11 @@ impl Parts {
         let group = settings.control_group.as_ref().map(|group| group.id);
         let socket = http::bind(&settings.control_socket, group)?;
         let webhook = webhook::listen(settings).await?;
-        let (accounts, received) =
-            watch::channel(accounts::all(settings, &Accounts::default(), &BTreeSet::new()));
-        let client = lxd_client(settings);
+        let metrics_port = counting::listen(settings).await?;
+        let metrics = Metrics::new(settings.name_prefix.as_str())?;
+        let accounts = accounts::all(settings, &Accounts::default(), &BTreeSet::new());
+        let (accounts, received) = watch::channel(counting::counted(&accounts, &metrics));
+        let client = lxd_client(settings).observed_by(Arc::new(metrics.clone()));
         let (given, application) = watch::channel(None);
         let (manager, running) =
             start_manager(settings, client.clone(), received.clone(), application)?;
@@ -191,6 +206,17 @@ impl Parts {
         let farm = farm::start(options, &farm_tasks);
         let export = export::follow(export_options(settings), manager.clone());
         farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(export));
+        let scrape = Scrape {
+            metrics: metrics.clone(),
+            manager: manager.clone(),
+            farm: farm.clone(),
+            accounts: received.clone(),
+        };
+        let follow = metrics::follow(metrics.clone(), manager.clone(), running.journal_head());
+        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(follow));
+        if let Some(port) = metrics_port {
+            farm_tasks.spawn(http::serve_metrics(port, scrape.clone(), end_requests.clone()));
+        }
         let provider = Provider {
             cache: application_cache(&settings.state_dir),
             given,
@@ -201,17 +227,11 @@ impl Parts {
         let provide = application::provide(application::origin(settings), provider);
         farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(provide));
         let (sender, reloads) = mpsc::channel(1);
-        let api = ControlApi {
-            manager: manager.clone(),
-            farm: farm.clone(),
-            reloads: sender,
-            default_spec: settings.runner.spec.clone(),
-            github_url: settings.github.url.clone(),
-            stop: end_requests.clone(),
-        };
+        let api = control_api(settings, scrape, sender, end_requests.clone());
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
-        let webhook = webhook::serve(webhook, farm.clone(), end_requests.clone());
-        let listeners = Arc::new(Listeners { farm, manager: manager.clone(), accounts });
+        let webhook = webhook::serve(webhook, farm.clone(), metrics.clone(), end_requests.clone());
+        let listeners = Listeners { farm, manager: manager.clone(), accounts, metrics };
+        let listeners = Arc::new(listeners);
         Ok(Self {
             manager,
             running,
@@ -289,6 +309,23 @@ fn export_options(settings: &Settings) -> ExportOptions {
         state_dir: settings.state_dir.clone(),
         max_size: settings.events.max_size,
         keep: usize::from(settings.events.keep),
+    }
+}
+
+fn control_api(
+    settings: &Settings,
+    scrape: Scrape,
+    reloads: Reloads,
+    stop: CancellationToken,
+) -> ControlApi {
+    ControlApi {
+        manager: scrape.manager.clone(),
+        farm: scrape.farm.clone(),
+        scrape,
+        reloads,
+        default_spec: settings.runner.spec.clone(),
+        github_url: settings.github.url.clone(),
+        stop,
     }
 }
 

@@ -6,9 +6,9 @@
 //! Each room uses only rooms to its right (`tests/layers.rs` checks it):
 //!
 //! ```text
-//! main -> cli -> smoke -> daemon -> http -> farm -> manager -> { store, lxd, guest, github, application } -> model
-//!                            |  \-> export ------------^
-//!                            \-> config                                 clock: used by all but model
+//! main -> cli -> smoke -> daemon -> http -> metrics -> farm -> manager -> { store, lxd, guest, github, application } -> model
+//!                            |  \-> export -----------------------^
+//!                            \-> config                                            clock: used by all but model
 //! ```
 //!
 //! | room | duty |
@@ -22,6 +22,7 @@
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
 //! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
 //! | [`export`] | the metric events as a file for other programs |
+//! | [`metrics`] | what Prometheus reads: everything that happens, counted |
 //! | [`http`] | the control API on a unix socket, and GitHub's webhooks |
 //! | [`config`] | the configuration: as written, then checked |
 //! | [`daemon`] | builds every part from the configuration and runs until told to stop |
@@ -49,6 +50,7 @@ pub mod guest;
 pub mod http;
 pub mod lxd;
 pub mod manager;
+pub mod metrics;
 pub mod model;
 pub mod smoke;
 pub mod store;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -15,6 +15,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "smoke",
             "daemon",
             "http",
+            "metrics",
             "farm",
             "manager",
             "store",
@@ -32,6 +33,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         &[
             "daemon",
             "http",
+            "metrics",
             "farm",
             "manager",
             "store",
@@ -49,6 +51,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         &[
             "export",
             "http",
+            "metrics",
             "farm",
             "manager",
             "store",
@@ -61,8 +64,9 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "clock",
         ],
     ),
-    ("http", &["farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
     ("export", &["manager", "model"]),
+    ("http", &["metrics", "farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
+    ("metrics", &["farm", "manager", "lxd", "github", "model", "clock"]),
     ("farm", &["manager", "lxd", "github", "model", "clock"]),
     ("manager", &["store", "lxd", "guest", "github", "application", "model", "clock"]),
     ("config", &["model", "clock"]),
@@ -76,12 +80,13 @@ const ROOMS: [(&str, &[&str]); 16] = [
 ];
 
 /// A crate and the only places that may name it.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("hyperlocal", &["src/lxd/pool.rs"]),
     ("tokio_tungstenite", &["src/lxd/"]),
     ("octocrab", &["src/github/"]),
     ("jsonwebtoken", &["src/github/"]),
     ("redb", &["src/store/"]),
+    ("prometheus", &["src/metrics/"]),
     ("axum", &["src/http/", "src/smoke/standin/"]),
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),

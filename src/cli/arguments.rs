@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::{
-    application, cleanup, completions, config, doctor, events, flush, init, job, man, pool, reload,
-    report, runner, serve, setup, smoke, why,
+    application, cleanup, completions, config, doctor, events, flush, init, job, man, metrics,
+    pool, reload, report, runner, serve, setup, smoke, why,
 };
 
 /// Turns one machine with LXD into a farm of ephemeral GitHub Actions runners.
@@ -88,6 +88,7 @@ pub(super) enum Command {
     Flush(flush::Arguments),
     Cleanup(cleanup::Arguments),
     Events(events::Arguments),
+    Metrics(metrics::Arguments),
     Doctor(doctor::Arguments),
     Setup(setup::Arguments),
     Smoke(smoke::Arguments),

@@ -200,6 +200,12 @@ impl Daemon {
         self.read(self.request(Method::GET, "events").query(ask), limit).await
     }
 
+    /// The metrics, in Prometheus' text format.
+    pub(super) async fn metrics(&self) -> Result<String, CliError> {
+        let response = self.send(self.client.get("http://larm/metrics"), QUICK).await?;
+        response.text().await.map_err(|error| failure(&self.socket, QUICK, &error))
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://larm/1.0/{path}"))
     }

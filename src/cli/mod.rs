@@ -13,6 +13,7 @@ mod flush;
 mod init;
 mod job;
 mod man;
+mod metrics;
 mod pool;
 mod print;
 mod progress;
@@ -58,6 +59,7 @@ fn run(command: Command, context: &Context) -> Result<Outcome, CliError> {
         Command::Flush(arguments) => block_on(flush::run(arguments, context)),
         Command::Cleanup(arguments) => block_on(cleanup::run(arguments, context)),
         Command::Events(arguments) => block_on(events::run(arguments, context)),
+        Command::Metrics(arguments) => block_on(metrics::run(arguments, context)),
         Command::Doctor(arguments) => block_on(doctor::run(arguments, context)),
         Command::Setup(arguments) => block_on(setup::run(arguments, context)),
         Command::Init(arguments) => block_on(init::run(arguments, context)),

@@ -8,6 +8,7 @@ use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::events::EventsFragment;
 use super::host::HostFragment;
 use super::logs::LogsFragment;
+use super::metrics::MetricsFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
 use super::settings::{ApplicationOrigin, Tarball};
@@ -36,6 +37,7 @@ pub(super) struct Fragment {
     pub(super) github: ConnectionFragment,
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
+    pub(super) metrics: MetricsFragment,
     pub(super) host: HostFragment,
     pub(super) events: EventsFragment,
     pub(super) pool: PoolFragments,
@@ -125,6 +127,7 @@ impl Fragment {
         self.github.merge(later.github, file);
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
+        self.metrics.merge(later.metrics);
         self.host.merge(&later.host);
         self.events.merge(later.events);
         self.pool.merge(later.pool, file, faults);

@@ -24,6 +24,7 @@ mod host;
 mod load;
 mod logs;
 mod mask;
+mod metrics;
 mod name;
 mod place;
 mod pool;
@@ -44,6 +45,7 @@ pub use group::Group;
 pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};
 pub use logs::LogSettings;
+pub use metrics::MetricsSettings;
 pub use place::Fault;
 pub use secret_file::SecretFile;
 pub use settings::{

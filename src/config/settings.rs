@@ -12,6 +12,7 @@ use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
 use super::logs::LogSettings;
+use super::metrics::MetricsSettings;
 use super::place::Faults;
 use super::pool::Surroundings;
 use super::value::{Length, Name};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub connections: Vec<ConnectionSettings>,
     /// Where webhooks come in, if they do.
     pub webhook: Option<WebhookSettings>,
+    /// Where Prometheus may look.
+    pub metrics: MetricsSettings,
     /// What runners may use of this machine.
     pub host: HostSettings,
     /// The file that metric events are written to.
@@ -176,6 +179,7 @@ impl Settings {
             github: GitHubSettings { url: default.url.clone() },
             connections: [vec![default], further].concat(),
             webhook: written.webhook.into_settings(faults),
+            metrics: written.metrics.into_settings(),
             host: written.host.into_settings(),
             events: written.events.into_settings(),
             pools,

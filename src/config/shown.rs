@@ -13,6 +13,7 @@ use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::events::EventsSettings;
 use super::host::HostSettings;
 use super::logs::LogSettings;
+use super::metrics::MetricsSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
 use super::webhook::WebhookSettings;
@@ -46,6 +47,7 @@ impl Settings {
         let further = further.iter().map(by_name).collect::<Table>();
         all.some("connection", Some(further).filter(|tables| !tables.is_empty()));
         all.some("webhook", self.webhook.as_ref().map(of_webhook));
+        all.some("metrics", of_metrics(&self.metrics));
         all.put("host", of_host(&self.host));
         all.put("events", of_events(&self.events));
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
@@ -216,6 +218,12 @@ fn of_webhook(webhook: &WebhookSettings) -> Table {
     keys.text("path", &webhook.path);
     keys.some("url", webhook.url.clone());
     keys.0
+}
+
+fn of_metrics(metrics: &MetricsSettings) -> Option<Table> {
+    let mut keys = Keys::default();
+    keys.text("listen", &metrics.listen?.to_string());
+    Some(keys.0)
 }
 
 fn of_host(host: &HostSettings) -> Table {

@@ -36,7 +36,7 @@ pub(super) struct WebhookFragment {
 /// An address of this machine and a port.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Listen(SocketAddr);
+pub(super) struct Listen(pub(super) SocketAddr);
 
 /// The path of a URL.
 #[derive(Debug, Deserialize)]

@@ -14,6 +14,7 @@ use crate::farm::{Farm, FarmSettings, HostLimits, PollSettings};
 use crate::http::ReloadRequest;
 use crate::http::types::farm::Reloaded;
 use crate::manager::{Accounts, LxdRunnerManager};
+use crate::metrics::Metrics;
 use crate::model::{Phase, Pool};
 
 /// Who is told of other settings.
@@ -21,6 +22,7 @@ pub(super) struct Listeners {
     pub(super) farm: Farm,
     pub(super) manager: LxdRunnerManager,
     pub(super) accounts: watch::Sender<Arc<Accounts>>,
+    pub(super) metrics: Metrics,
 }
 
 impl Listeners {
@@ -32,7 +34,7 @@ impl Listeners {
         let bound = bound.filter_map(|record| record.binding.as_ref());
         let in_use = bound.map(|binding| binding.target.connection.clone()).collect();
         let accounts = accounts::all(now, &self.accounts.borrow(), &in_use);
-        self.accounts.send_replace(accounts);
+        self.accounts.send_replace(super::counting::counted(&accounts, &self.metrics));
         let settings = farm_settings(now);
         if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
             tracing::warn!(%error, "the pools' deadlines were not taken");
@@ -147,6 +149,7 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("events", before.events != now.events),
         ("logs", before.logs != now.logs),
         ("webhook", webhook(before) != webhook(now)),
+        ("metrics", before.metrics != now.metrics),
     ]
     .into_iter()
     .filter(|(_, changed)| *changed)

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{CredentialError, Settings};
 use crate::farm::Farm;
 use crate::http::{ARRIVAL, Webhook, serve_webhook};
+use crate::metrics::Metrics;
 
 /// Why webhooks cannot be received.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +66,14 @@ pub(super) async fn listen(settings: &Settings) -> Result<Option<Listening>, Web
 pub(super) fn serve(
     listening: Option<Listening>,
     farm: Farm,
+    metrics: Metrics,
     stop: CancellationToken,
 ) -> Pin<Box<dyn Future<Output = io::Result<()>>>> {
     match listening {
         Some(Listening { listener, secret, path }) => {
             let sink = Arc::new(move |sighting, at| farm.deliver(sighting, at));
-            let webhook = Webhook { sink, secret, path, arrival: ARRIVAL };
+            let counter = Arc::new(move |outcome| metrics.webhook(outcome));
+            let webhook = Webhook { sink, secret, path, arrival: ARRIVAL, counter };
             Box::pin(serve_webhook(listener, webhook, stop))
         }
         None => Box::pin(async move {

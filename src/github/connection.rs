@@ -15,6 +15,7 @@ use super::budget::{Budget, Budgets};
 use super::credentials::Credentials;
 use super::error::{GitHubError, GitHubErrorKind};
 use super::etags::Etags;
+use super::observer::Observer;
 use super::request::{Call, Need};
 use super::wire::Wire;
 use crate::clock;
@@ -32,6 +33,7 @@ pub(super) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub struct Connection {
     shared: Arc<Shared>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 struct Shared {
@@ -110,7 +112,17 @@ impl Connection {
             reads: Semaphore::new(READS),
             now,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), observer: None })
+    }
+
+    /// The same connection, which tells how GitHub answers.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    pub(super) fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
     }
 
     /// Its name in the configuration.

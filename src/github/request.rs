@@ -16,11 +16,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::answer::Refusal;
 use super::connection::Connection;
 use super::credentials::{Bearer, Owner};
 use super::error::{GitHubError, GitHubErrorKind};
+use super::observer::Observed;
 use super::wire::{Answer, Outgoing};
 use crate::model::GitHubPath;
 
@@ -232,7 +234,7 @@ impl Connection {
     /// Makes a call; a status that is no success is an error.
     pub(super) async fn perform(&self, call: &Call) -> Result<Done, GitHubError> {
         let _permit = self.permit(call).await;
-        let once = || self.perform_once(call);
+        let once = || self.perform_observed(call);
         if !call.may_be_repeated() {
             return once().await;
         }
@@ -245,6 +247,15 @@ impl Connection {
             .when(|error| error.outcome_is_unknown() && error.retry_at().is_none())
             .notify(|error, _| tracing::debug!(%error, "a request to GitHub is repeated"))
             .await
+    }
+
+    async fn perform_observed(&self, call: &Call) -> Result<Done, GitHubError> {
+        let begin = Instant::now();
+        let result = self.perform_once(call).await;
+        if let Some(observer) = self.observer() {
+            observer.request(Observed::of(call, begin, &result));
+        }
+        result
     }
 
     async fn perform_once(&self, call: &Call) -> Result<Done, GitHubError> {

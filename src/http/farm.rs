@@ -31,6 +31,7 @@ pub(super) async fn flush(
     State(api): State<ControlApi>,
     Body(request): Body<FlushRequest>,
 ) -> Result<Json<Removed>, ApiError> {
+    api.scrape.metrics.flush_requested(&api.manager.view(), request.busy);
     let removals = api.manager.flush(request.remove_token, request.busy).await?;
     Ok(Json(removed(removals)))
 }

@@ -16,6 +16,7 @@
 //! | `GET /1.0/why/{subject}` | why a job waits or a runner is as it is ([`types::farm::Why`]) |
 //! | `POST /1.0/reload` | reads the configuration again ([`types::farm::Reloaded`]) |
 //! | `POST /1.0/flush`, `POST /1.0/cleanup` | removes many ([`types::Removed`]) |
+//! | `GET /metrics` | the metrics, as Prometheus reads them |
 //! | `GET /1.0/events?after=&limit=&last=&runner=&part=&wait=S` | the journal; `wait` is a long poll |
 //!
 //! `{id}` is a runner's id, a unique beginning of it, or its full instance name. Errors are
@@ -28,6 +29,7 @@ mod farm;
 mod input;
 mod jobs;
 mod logs;
+mod metrics;
 mod peer;
 mod pools;
 mod reload;
@@ -49,12 +51,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::farm::Farm;
 use crate::manager::LxdRunnerManager;
+use crate::metrics::Scrape;
 use crate::model::Spec;
 
+pub use metrics::serve_metrics;
 pub use peer::Gate;
 pub use reload::{ReloadRequest, Reloads};
 pub use socket::{BindError, Socket, bind};
-pub use webhook::{ARRIVAL, Sink, Webhook, serve_webhook};
+pub use webhook::{ARRIVAL, Counter, Sink, Webhook, serve_webhook};
 
 /// The longest request body that is read. A just-in-time configuration is some 4 KiB.
 const MAX_BODY: usize = 256 * 1024;
@@ -66,6 +70,8 @@ pub struct ControlApi {
     pub manager: LxdRunnerManager,
     /// Who decides how many runners there are.
     pub farm: Farm,
+    /// What is counted, and how it is looked at.
+    pub scrape: Scrape,
     /// Who reads the configuration again.
     pub reloads: Reloads,
     /// What a runner is made from where the request does not say.
@@ -96,6 +102,7 @@ fn routes(api: ControlApi) -> Router {
         .route("/1.0/flush", post(farm::flush))
         .route("/1.0/cleanup", post(farm::cleanup))
         .route("/1.0/events", get(events::list))
+        .route("/metrics", get(metrics::show))
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

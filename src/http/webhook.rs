@@ -42,6 +42,9 @@ const LONGEST_ID: usize = 100;
 /// Takes in what a webhook says of a job. Never waits.
 pub type Sink = Arc<dyn Fn(Sighting, Timestamp) -> Result<(), Overrun> + Send + Sync>;
 
+/// Is told what became of each delivery, in a word of a fixed set. Never waits.
+pub type Counter = Arc<dyn Fn(&'static str) + Send + Sync>;
+
 /// What a webhook needs.
 #[derive(Clone)]
 pub struct Webhook {
@@ -53,6 +56,8 @@ pub struct Webhook {
     pub path: String,
     /// How long a body may take to arrive; [`ARRIVAL`] suits GitHub.
     pub arrival: Duration,
+    /// What became of them.
+    pub counter: Counter,
 }
 
 /// How long GitHub waits for an answer (GitHub documentation, "Best practices for using webhooks").
@@ -98,10 +103,76 @@ fn router(webhook: Webhook) -> Router {
 async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let mut arriving = Arriving { room: &receiver.room, bytes: Vec::new(), permit: None };
-    match tokio::time::timeout(receiver.webhook.arrival, arriving.read(body)).await {
-        Ok(Ok(())) => receiver.take(&parts.headers, &arriving.bytes).into_response(),
-        Ok(Err(status)) => status.into_response(),
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    let outcome = match tokio::time::timeout(receiver.webhook.arrival, arriving.read(body)).await {
+        Ok(Ok(())) => receiver.take(&parts.headers, &arriving.bytes),
+        Ok(Err(outcome)) => outcome,
+        Err(_) => Outcome::Slow,
+    };
+    (receiver.webhook.counter)(outcome.word());
+    outcome.into_response()
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It tells of a job, and was passed on.
+    Taken,
+    /// It came before.
+    Known,
+    /// It tells of nothing that larm looks at.
+    Ignored,
+    /// Its signature is wrong.
+    Unsigned,
+    /// It is signed, and not what GitHub documents.
+    Malformed,
+    /// The farm takes no more now.
+    Overrun,
+    /// Bodies that are arriving leave it no room.
+    NoRoom,
+    /// It is larger than GitHub sends.
+    TooLarge,
+    /// Its body broke off.
+    BrokenOff,
+    /// Its body took too long.
+    Slow,
+}
+
+impl Outcome {
+    /// The word that metrics have for it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Known => "known",
+            Self::Ignored => "ignored",
+            Self::Unsigned => "unsigned",
+            Self::Malformed => "malformed",
+            Self::Overrun => "overrun",
+            Self::NoRoom => "no-room",
+            Self::TooLarge => "too-large",
+            Self::BrokenOff => "broken-off",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Taken => (StatusCode::ACCEPTED, "taken\n").into_response(),
+            Self::Known => (StatusCode::ACCEPTED, "known\n").into_response(),
+            Self::Ignored => (StatusCode::ACCEPTED, "nothing to do\n").into_response(),
+            Self::Unsigned => {
+                (StatusCode::UNAUTHORIZED, "the signature is not right\n").into_response()
+            }
+            Self::Malformed => (StatusCode::BAD_REQUEST, "this cannot be read\n").into_response(),
+            Self::Overrun => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too much at once\n").into_response()
+            }
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+            Self::BrokenOff => StatusCode::BAD_REQUEST.into_response(),
+            Self::Slow => StatusCode::REQUEST_TIMEOUT.into_response(),
+        }
     }
 }
 
@@ -113,20 +184,19 @@ struct Arriving<'a> {
 }
 
 impl Arriving<'_> {
-    async fn read(&mut self, body: Body) -> Result<(), StatusCode> {
+    async fn read(&mut self, body: Body) -> Result<(), Outcome> {
         // What says that it is too large need not be read to find out.
         if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            return Err(Outcome::TooLarge);
         }
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+            let chunk = chunk.map_err(|_| Outcome::BrokenOff)?;
             if self.bytes.len() + chunk.len() > MAX_BODY {
-                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+                return Err(Outcome::TooLarge);
             }
-            let size = u32::try_from(chunk.len()).map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-            let full = |_| StatusCode::SERVICE_UNAVAILABLE;
-            let more = self.room.try_acquire_many(size).map_err(full)?;
+            let size = u32::try_from(chunk.len()).map_err(|_| Outcome::TooLarge)?;
+            let more = self.room.try_acquire_many(size).map_err(|_| Outcome::NoRoom)?;
             match &mut self.permit {
                 Some(permit) => permit.merge(more),
                 None => self.permit = Some(more),
@@ -138,41 +208,39 @@ impl Arriving<'_> {
 }
 
 impl Receiver {
-    fn take(&self, headers: &HeaderMap, body: &[u8]) -> (StatusCode, &'static str) {
+    fn take(&self, headers: &HeaderMap, body: &[u8]) -> Outcome {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let signature = header("x-hub-signature-256").unwrap_or_default();
         if github::verify(&self.webhook.secret, signature, body).is_err() {
             tracing::debug!("a webhook delivery with a wrong signature was refused");
-            return (StatusCode::UNAUTHORIZED, "the signature is not right\n");
+            return Outcome::Unsigned;
         }
         match github::parse(header("x-github-event").unwrap_or_default(), body) {
             Ok(Delivery::Job { sighting, .. }) => {
                 self.pass_on(header("x-github-delivery").unwrap_or_default(), *sighting)
             }
-            Ok(Delivery::Waiting | Delivery::Ping | Delivery::Other(_)) => {
-                (StatusCode::ACCEPTED, "nothing to do\n")
-            }
+            Ok(Delivery::Waiting | Delivery::Ping | Delivery::Other(_)) => Outcome::Ignored,
             Err(WebhookError::Signature | WebhookError::Malformed) => {
                 tracing::warn!("a webhook delivery could not be read");
-                (StatusCode::BAD_REQUEST, "this cannot be read\n")
+                Outcome::Malformed
             }
         }
     }
 
-    fn pass_on(&self, id: &str, sighting: Sighting) -> (StatusCode, &'static str) {
+    fn pass_on(&self, id: &str, sighting: Sighting) -> Outcome {
         // Locked all along, so that of two that come at once one is known already.
         let mut seen = self.lock();
         if seen.knows(id) {
-            return (StatusCode::ACCEPTED, "known\n");
+            return Outcome::Known;
         }
         match (self.webhook.sink)(sighting, clock::now()) {
             Ok(()) => {
                 seen.remember(id);
-                (StatusCode::ACCEPTED, "taken\n")
+                Outcome::Taken
             }
             Err(error) => {
                 tracing::warn!(%error, "a webhook delivery was refused");
-                (StatusCode::SERVICE_UNAVAILABLE, "too much at once\n")
+                Outcome::Overrun
             }
         }
     }
@@ -214,7 +282,7 @@ mod tests {
         let in_parts = Body::from_stream(futures_util::stream::iter(parts));
         assert_eq!(second.read(in_parts).await, Ok(()));
         assert_eq!(second.bytes, b"1234");
-        assert_eq!(third.read(Body::from("1")).await, Err(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(third.read(Body::from("1")).await, Err(Outcome::NoRoom));
         drop(first);
         assert_eq!(third.read(Body::from("1")).await, Ok(()));
         drop((second, third));
@@ -227,7 +295,7 @@ mod tests {
         let mut arriving = Arriving { room: &room, bytes: Vec::new(), permit: None };
         let parts = [Ok("12"), Err(io::Error::other("gone"))];
         let broken = Body::from_stream(futures_util::stream::iter(parts));
-        assert_eq!(arriving.read(broken).await, Err(StatusCode::BAD_REQUEST));
+        assert_eq!(arriving.read(broken).await, Err(Outcome::BrokenOff));
     }
 
     #[test]

@@ -8,10 +8,12 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::envelope;
 use super::error::Error;
 use super::hub::EventHub;
+use super::observer::{self, Observed, Observer};
 use super::operations::Operation;
 use super::route::Route;
 use super::socket::SocketPlaces;
@@ -40,6 +42,7 @@ pub struct Client {
     options: Arc<ClientOptions>,
     transport: Arc<Transport>,
     hub: Option<EventHub>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl ClientOptions {
@@ -55,7 +58,7 @@ impl Client {
     /// A client; nothing is connected yet.
     pub fn new(options: ClientOptions) -> Self {
         let transport = Arc::new(Transport::new(options.socket.clone()));
-        Self { options: Arc::new(options), transport, hub: None }
+        Self { options: Arc::new(options), transport, hub: None, observer: None }
     }
 
     /// The project that everything happens in.
@@ -74,7 +77,7 @@ impl Client {
     pub fn with_project(&self, project: &str) -> Self {
         let options = ClientOptions { project: project.to_owned(), ..(*self.options).clone() };
         let hub = self.hub.clone().filter(|hub| hub.project() == project);
-        Self { options: Arc::new(options), transport: Arc::clone(&self.transport), hub }
+        Self { options: Arc::new(options), hub, ..self.clone() }
     }
 
     /// The same client with another time limit for ordinary requests.
@@ -90,6 +93,16 @@ impl Client {
     pub fn with_events(&self, hub: &EventHub) -> Self {
         let hub = Some(hub.clone()).filter(|hub| hub.project() == self.project());
         Self { hub, ..self.clone() }
+    }
+
+    /// The same client, which tells how LXD answers.
+    #[must_use]
+    pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
+    }
+
+    pub(super) fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
     }
 
     /// The event hub it waits with, if it has one.
@@ -126,7 +139,13 @@ impl Client {
 
     /// Sends a call and returns the answer as it is.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, Error> {
-        self.transport.send(call).await
+        let Some(observer) = self.observer() else { return self.transport.send(call).await };
+        let what = observer::word(&call.method, &call.route, &call.subject);
+        let (method, begin) = (call.method.clone(), Instant::now());
+        let sent = self.transport.send(call).await;
+        let error = observer::fault(&method, &sent);
+        observer.request(Observed { what, took: begin.elapsed(), error });
+        sent
     }
 
     /// GET, decoded.
@@ -184,7 +203,9 @@ impl Client {
     ) -> Result<Operation, Error> {
         let call = with_body(self.call(what, method, route), body)?;
         let subject = call.subject.clone();
-        envelope::operation(&subject, &self.send(call).await?)
+        let word = observer::word(&call.method, &call.route, &subject);
+        let operation = envelope::operation(&subject, &self.send(call).await?)?;
+        Ok(Operation { word, ..operation })
     }
 }
 

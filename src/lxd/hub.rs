@@ -272,6 +272,9 @@ async fn session(shared: &Shared, client: &Client, attempt: u64) -> String {
         Err(error) => return error.to_string(),
     };
     shared.link.send_replace(Link::Up(attempt));
+    if let Some(observer) = client.observer() {
+        observer.connected();
+    }
     shared.publish(Event::Connected);
     loop {
         match socket.next().await {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::classify::Origin;
 use super::client::{Client, NO_BODY};
@@ -24,6 +24,7 @@ use super::envelope::{self, nullable};
 use super::error::{Error, ErrorKind};
 use super::events::OperationEvent;
 use super::hub::{Listener, News};
+use super::observer::Observed;
 use super::route::Route;
 use super::status::StatusCode;
 use super::transport::Call;
@@ -69,6 +70,9 @@ pub struct Operation {
     /// What it was ordered for.
     #[serde(skip)]
     pub(super) subject: String,
+    /// The same as a word, where it was ordered here.
+    #[serde(skip)]
+    pub(super) word: &'static str,
 }
 
 /// An operation that succeeded.
@@ -106,6 +110,12 @@ impl Ended {
                 Err(Error::new(subject, ErrorKind::from_answer(Origin::Operation, code, &self.err)))
             }
         }
+    }
+
+    /// The word for its failure, if it failed.
+    fn fault(&self) -> Option<&'static str> {
+        let ended = self.clone().into_result("");
+        ended.err().map(|error| error.kind().word())
     }
 
     fn of(operation: Operation) -> Option<Self> {
@@ -165,6 +175,21 @@ impl Client {
         operation: &Operation,
         limit: Duration,
     ) -> Result<Ended, Error> {
+        let begin = Instant::now();
+        let ended = self.end_in_time(operation, limit).await;
+        if let Some(observer) = self.observer() {
+            let error = match &ended {
+                Ok(ended) => ended.fault(),
+                Err(error) => Some(error.kind().word()),
+            };
+            let what = if operation.word.is_empty() { "other" } else { operation.word };
+            let took = begin.elapsed();
+            observer.operation(Observed { what, took, error });
+        }
+        ended
+    }
+
+    async fn end_in_time(&self, operation: &Operation, limit: Duration) -> Result<Ended, Error> {
         if let Some(ended) = Ended::of(operation.clone()) {
             return Ok(ended);
         }

@@ -1,5 +1,6 @@
 //! What others may ask of the manager.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,11 @@ impl LxdRunnerManager {
             Ok(result) => result,
             Err(_) => Err(self.timed_out(id, limit)),
         }
+    }
+
+    /// The file that records, jobs and journal are kept in.
+    pub fn store_file(&self) -> &Path {
+        self.store.path()
     }
 
     /// Reads the journal.

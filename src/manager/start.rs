@@ -46,6 +46,7 @@ pub struct Running {
     stop: CancellationToken,
     work: CancellationToken,
     store: Arc<Store>,
+    journal_head: u64,
 }
 
 /// Opens the store and sets the manager going. LXD need not answer yet.
@@ -112,10 +113,15 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let dispatcher = tracker.spawn(dispatcher.run());
     tracker.close();
     let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs: reader };
-    Ok((handle, Running { tracker, dispatcher, drain, stop, work, store }))
+    Ok((handle, Running { tracker, dispatcher, drain, stop, work, store, journal_head }))
 }
 
 impl Running {
+    /// The `seq` of the journal's newest entry when this manager began.
+    pub fn journal_head(&self) -> u64 {
+        self.journal_head
+    }
+
     /// Stops taking requests, gives actions that are under way `grace` to end, and closes the
     /// store. Runners live on: a manager that starts again adopts them.
     pub async fn stop(mut self, grace: Duration) -> Result<(), StoreError> {

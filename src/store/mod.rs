@@ -162,6 +162,11 @@ impl Store {
         self.with("read", |database| journal::read(database, query))
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Closes the file and lets others open it. Everything asked of the store afterwards fails.
     pub fn close(&self) -> Result<(), StoreError> {
         let before = {

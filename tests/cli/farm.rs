@@ -18,10 +18,22 @@ pub(crate) struct Farm {
 impl Farm {
     /// Starts both, LXD last; for tests with a runtime of more than one thread.
     pub(crate) fn start() -> Self {
-        let place = on_containers();
+        Self::start_at(on_containers())
+    }
+
+    /// The same at a place with another configuration.
+    pub(crate) fn start_at(place: Place) -> Self {
         let daemon = Daemon::start(&place);
         let lxd = StandIn::start(StandInOptions::default()).unwrap();
         symlink(lxd.socket(), place.path("lxd.sock")).unwrap();
+        Self { place, lxd, _daemon: daemon }
+    }
+
+    /// Starts the daemon again.
+    pub(crate) fn restart(self) -> Self {
+        let Self { place, lxd, _daemon: daemon } = self;
+        drop(daemon);
+        let daemon = Daemon::start(&place);
         Self { place, lxd, _daemon: daemon }
     }
 

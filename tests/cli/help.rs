@@ -24,6 +24,7 @@ fn larm_says_what_it_is_for() {
       flush        Delete all idle runners, or with --busy all runners
       cleanup      Delete unhealthy runners and whatever was left behind
       events       Show what happened to the runners, the oldest first
+      metrics      Print what Prometheus would read
       doctor       Check whether this machine can run runners
       setup        Prepare LXD for runners
       smoke        Prove that this host can run jobs, without a GitHub account

@@ -14,6 +14,7 @@ mod farm;
 mod github;
 mod help;
 mod init;
+mod metrics;
 mod run;
 mod runners;
 mod setup;

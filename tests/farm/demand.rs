@@ -14,6 +14,7 @@ use crate::host;
 use crate::larm::Larm;
 use crate::metric_events;
 use crate::own_lxd::OwnLxd;
+use crate::promtool;
 
 /// Three places, six runners at most.
 const POOLS: &str = "
@@ -72,6 +73,7 @@ async fn thirty_jobs_run_once_each_where_they_belong() {
             MetricFact::RunnerInstalled { .. } | MetricFact::Reconciliation { .. } => {}
         }
     }
+    expect_counted(&ground, &larm).await;
     larm.stop();
 }
 
@@ -201,6 +203,37 @@ fn has_untold(journal: &[JournalEntry]) -> bool {
     });
     let told = metric_events::of_journal(journal);
     ended.count() != told.iter().filter(|one| metric_events::kind(one) == "runner_stop").count()
+}
+
+/// Thirty jobs are thirty in all that is counted.
+async fn expect_counted(ground: &Ground, larm: &Larm) {
+    let is = |name: &str, count: f64| (larm.metric(name) - count).abs() < 0.5;
+    // The end of a job is told a moment later where GitHub's word on it is waited for.
+    ground.until("thirty jobs are counted", async || is("job_duration_seconds_count", 30.0)).await;
+    for name in [
+        "job_status_count",
+        "job_event_count",
+        "job_repository_count",
+        "runner_idle_duration_seconds_count",
+        "runner_queue_duration_seconds_count",
+        "job_conclusion_count",
+    ] {
+        assert!(is(name, 30.0), "{name} is {}", larm.metric(name));
+    }
+    let longer = larm.metric("job_duration_seconds_sum");
+    assert!(longer > 30.0 && larm.metric("runner_idle_duration_seconds_sum") >= 0.0, "{longer}");
+    for name in ["deleted_vms_total", "larm_lxd_operation_duration_seconds_count"] {
+        assert!(larm.metric(name) >= 30.0, "{name} is {}", larm.metric(name));
+    }
+    for name in ["larm_webhooks_total", "github_client_calls_total", "github_api_rate_limit_limit"]
+    {
+        assert!(larm.metric(name) >= 1.0, "{name} is 0");
+    }
+    for name in ["larm_jobs", "busy_runners_count", "larm_crashed_runners_total"] {
+        assert!(is(name, 0.0), "{name} is {}", larm.metric(name));
+    }
+    let text = String::from_utf8(larm.run(&["metrics"]).stdout).unwrap();
+    promtool::clean(&["check", "metrics"], &text);
 }
 
 /// Waits until so many jobs have ended.

@@ -8,6 +8,7 @@ use larm::model::{JournalEntry, JournalKind, Mismatch, Phase};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::daemon::Daemon;
 use crate::ground::{Ground, PATIENCE};
@@ -98,6 +99,14 @@ impl Larm {
                 self.live().await.iter().filter(|one| one.phase == phase).count() == count
             })
             .await;
+    }
+
+    /// The sum of all samples of this name.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let output = self.run(&["metrics", "--json"]);
+        let samples: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let own = samples.iter().filter(|sample| sample["name"] == name);
+        own.map(|sample| sample["value"].as_f64().unwrap()).sum()
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {

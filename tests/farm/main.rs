@@ -25,4 +25,6 @@ pub mod metric_events;
 mod mismatches;
 #[path = "../crash/own_lxd.rs"]
 mod own_lxd;
+#[path = "../support/promtool.rs"]
+pub mod promtool;
 mod reload;

@@ -2,4 +2,5 @@
 //! `#[path = "../support/mod.rs"] pub mod support;`: as a public module it may offer more than
 //! one binary uses.
 
+pub mod promtool;
 pub mod standin;

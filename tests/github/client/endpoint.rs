@@ -43,7 +43,9 @@ impl Endpoint {
             into.lock().unwrap().push(sighting);
             Ok(())
         });
-        let webhook = Webhook { sink, secret: SECRET.into(), path: "/hook".to_owned(), arrival };
+        let path = "/hook".to_owned();
+        let counter = Arc::new(|_| ());
+        let webhook = Webhook { sink, secret: SECRET.into(), path, arrival, counter };
         let stop = CancellationToken::new();
         let serve = serve_webhook(listener, webhook, stop.clone());
         TaskTracker::new().spawn(async move { serve.await.unwrap() });
