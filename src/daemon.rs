@@ -10,6 +10,7 @@
 
 mod accounts;
 mod application;
+mod guests;
 mod reload;
 mod signals;
 mod webhook;
@@ -36,13 +37,14 @@ use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
-    self, Accounts, AccountsReceiver, LxdRunnerManager, ManagerOptions, OperationLimits, Rules,
-    Running, StartError,
+    self, Accounts, AccountsReceiver, GuestsReceiver, LxdRunnerManager, ManagerOptions,
+    OperationLimits, Rules, Running, StartError,
 };
 use crate::store::StoreError;
 
 pub use accounts::{AccountError, connect, connect_with};
 pub use application::{Origin, application_cache, origin as application_origin};
+pub use guests::GuestsError;
 pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
@@ -85,6 +87,9 @@ pub enum DaemonError {
     /// Webhooks cannot be received.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// What guests are given cannot be made ready.
+    #[error(transparent)]
+    Guests(#[from] GuestsError),
     /// The manager did not start.
     #[error("the manager did not start")]
     Start(#[from] StartError),
@@ -109,6 +114,7 @@ impl DaemonError {
             Self::LogFilter { .. } => Some("write one like `info` or `info,larm=debug`".to_owned()),
             Self::Bind(error) => error.hint(),
             Self::Webhook(error) => error.hint(),
+            Self::Guests(error) => error.hint(),
             Self::Start(StartError::Store(error)) | Self::Close(error) => error.hint(),
             Self::ManagerEnded => Some("its log says why; a restart is safe".to_owned()),
             Self::Start(StartError::UserData(_)) | Self::Serve(_) | Self::Signals(_) => None,
@@ -176,15 +182,19 @@ impl Parts {
             watch::channel(accounts::all(settings, &Accounts::default(), &BTreeSet::new()));
         let client = lxd_client(settings);
         let (given, application) = watch::channel(None);
-        let (manager, running) =
-            start_manager(settings, client.clone(), received.clone(), application)?;
+        let runner = runner_source(settings);
+        let (guests, given_guests) =
+            watch::channel(Arc::new(guests::setup(settings, runner.clone())?));
+        let digest = guests.borrow().digest().to_owned();
+        let sources = Sources { accounts: received.clone(), application, guests: given_guests };
+        let (manager, running) = start_manager(settings, client.clone(), sources)?;
         let (end_requests, end_farm) = (CancellationToken::new(), CancellationToken::new());
         let farm_tasks = TaskTracker::new();
         let options = FarmOptions {
             manager: manager.clone(),
             accounts: received.clone(),
             client,
-            settings: reload::farm_settings(settings),
+            settings: reload::farm_settings(settings, &digest),
             stop: end_farm.clone(),
         };
         let farm = farm::start(options, &farm_tasks);
@@ -202,13 +212,14 @@ impl Parts {
             manager: manager.clone(),
             farm: farm.clone(),
             reloads: sender,
-            default_spec: settings.runner.spec.clone(),
+            default_spec: guests::spec(&settings.runner.spec, &digest),
             github_url: settings.github.url.clone(),
             stop: end_requests.clone(),
         };
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
         let webhook = webhook::serve(webhook, farm.clone(), end_requests.clone());
-        let listeners = Arc::new(Listeners { farm, manager: manager.clone(), accounts });
+        let listeners =
+            Arc::new(Listeners { farm, manager: manager.clone(), accounts, guests, runner });
         Ok(Self {
             manager,
             running,
@@ -305,25 +316,34 @@ fn lxd_client(settings: &Settings) -> lxd::Client {
     })
 }
 
+/// What the manager takes from, as it changes.
+struct Sources {
+    accounts: AccountsReceiver,
+    application: watch::Receiver<Option<Arc<Cached>>>,
+    guests: GuestsReceiver,
+}
+
 /// Builds the manager with its store, and sets it going.
 fn start_manager(
     settings: &Settings,
     client: lxd::Client,
-    accounts: AccountsReceiver,
-    application: watch::Receiver<Option<Arc<Cached>>>,
+    sources: Sources,
 ) -> Result<(LxdRunnerManager, Running), DaemonError> {
+    let Sources { accounts, application, guests } = sources;
+    let digest = guests.borrow().digest().to_owned();
     Ok(manager::start(ManagerOptions {
         rules: Rules {
             prefix: settings.name_prefix.clone(),
-            spec: settings.runner.spec.clone(),
+            spec: guests::spec(&settings.runner.spec, &digest),
             deadlines: settings.deadlines.clone(),
-            pools: reload::pools(settings),
+            pools: reload::pools(settings, &digest),
             sweep: settings.limits.sweep,
             remembered: REMEMBERED,
             max_runners: settings.limits.max_runners,
         },
         client,
         runner: runner_source(settings),
+        guests: Some(guests),
         accounts,
         application,
         state_dir: settings.state_dir.clone(),

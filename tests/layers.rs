@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "guest",
             "github",
             "application",
+            "services",
             "config",
             "model",
             "clock",
@@ -39,6 +40,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "guest",
             "github",
             "application",
+            "services",
             "config",
             "model",
             "clock",
@@ -55,6 +57,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "guest",
             "github",
             "application",
+            "services",
             "config",
             "model",
             "clock",
@@ -62,9 +65,10 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ),
     ("http", &["farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
     ("farm", &["manager", "lxd", "github", "model", "clock"]),
-    ("manager", &["store", "lxd", "guest", "github", "application", "model", "clock"]),
+    ("manager", &["store", "lxd", "guest", "github", "application", "services", "model", "clock"]),
     ("config", &["model", "clock"]),
     ("application", &["model", "clock"]),
+    ("services", &["model", "clock"]),
     ("store", &["model", "clock"]),
     ("guest", &["model", "clock"]),
     ("github", &["model", "clock"]),

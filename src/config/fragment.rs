@@ -8,6 +8,7 @@ use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::host::HostFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
+use super::services::ServicesFragment;
 use super::settings::{ApplicationOrigin, Tarball};
 use super::size::Size;
 use super::value::{
@@ -33,6 +34,7 @@ pub(super) struct Fragment {
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
     pub(super) host: HostFragment,
+    pub(super) services: ServicesFragment,
     pub(super) pool: PoolFragments,
 }
 
@@ -58,6 +60,7 @@ pub(super) struct RunnerFragment {
     pub(super) disk: Option<Size>,
     pub(super) tarball: Option<Tarball>,
     pub(super) application: Option<ApplicationOrigin>,
+    pub(super) lifetime: Option<Length>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,6 +77,7 @@ struct RunnerTable {
     url: Option<WebUrl>,
     sha256: Option<Sha256>,
     application: Option<ApplicationOrigin>,
+    lifetime: Option<Length>,
 }
 
 /// `[deadlines]`, or a pool's own
@@ -119,6 +123,7 @@ impl Fragment {
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
         self.host.merge(&later.host);
+        self.services.merge(later.services, file);
         self.pool.merge(later.pool, file, faults);
     }
 }
@@ -131,7 +136,8 @@ impl LxdFragment {
 
 impl RunnerFragment {
     fn merge(&mut self, later: Self) {
-        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball, application);
+        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball);
+        merge!(self, later: application, lifetime);
     }
 }
 
@@ -181,9 +187,21 @@ impl TryFrom<RunnerTable> for RunnerFragment {
             memory,
             disk,
             application,
+            lifetime,
             ..
         } = table;
-        Ok(Self { instance_type, image, pool, profiles, cpu, memory, disk, tarball, application })
+        Ok(Self {
+            instance_type,
+            image,
+            pool,
+            profiles,
+            cpu,
+            memory,
+            disk,
+            tarball,
+            application,
+            lifetime,
+        })
     }
 }
 

@@ -26,6 +26,7 @@ mod name;
 mod place;
 mod pool;
 mod secret_file;
+mod services;
 mod settings;
 mod shown;
 mod size;
@@ -42,6 +43,7 @@ pub use host::HostSettings;
 pub use load::{DEFAULT_FILE, load};
 pub use place::Fault;
 pub use secret_file::SecretFile;
+pub use services::{RepoPolicySettings, ScriptSettings, ServiceSettings};
 pub use settings::{
     ApplicationOrigin, GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings,
     Settings, Tarball,

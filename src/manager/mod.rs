@@ -15,6 +15,7 @@ mod command;
 mod dispatcher;
 mod error;
 mod executor;
+mod guests;
 mod handle;
 mod kept_logs;
 mod keys;
@@ -35,6 +36,7 @@ use crate::model::{CloudRunnerInstance, CloudRunnerState, NamePrefix, RunnerId, 
 pub use accounts::{Account, Accounts, AccountsReceiver, RegistersWith};
 pub use command::FarmOrder;
 pub use error::ManagerError;
+pub use guests::{GuestSetup, GuestsReceiver};
 pub use handle::{CreateOrder, JournalQuery, LogFile, LxdRunnerManager};
 pub use keys::MANAGER as MANAGER_KEY;
 pub use options::{ManagerOptions, OperationLimits, Rules};

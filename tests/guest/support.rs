@@ -54,7 +54,8 @@ impl Host {
 
     /// A guest that downloads the stand-in's runner application.
     pub(crate) async fn boot(&self) -> Guest<'_> {
-        self.boot_with(&UserData { runner: self.github.runner_source() }).await
+        self.boot_with(&UserData { runner: self.github.runner_source(), ..UserData::default() })
+            .await
     }
 
     /// A guest with its own user-data.
