@@ -24,7 +24,7 @@ static SLOTS: Semaphore = Semaphore::const_new(2);
 
 /// A host with a stand-in GitHub.
 pub(crate) struct Host {
-    client: Client,
+    pub(crate) client: Client,
     image: String,
     pub(crate) github: StandIn,
     tasks: TaskTracker,

@@ -39,6 +39,7 @@ is_listening() {
 rules() {
     proxies=$(getent ahostsv4 "$PROXY_HOST" | awk '{print $1}' | sort -u | paste -sd ,)
     addresses="127.0.0.0/8${EXCLUDE:+, $EXCLUDE}${proxies:+, $proxies}"
+    # shellcheck disable=SC2153 # from the configuration
     cat << END
 table ip aproxy
 delete table ip aproxy

@@ -91,8 +91,17 @@ expire() {
         advance finished "$code" 'its lifetime is over'
     fi
     unlock
-    # The host hears of it while the guest goes down.
+    await_watches
     systemctl poweroff --force
+}
+
+# Until all that watch have heard: a watch takes its bell away when it has told.
+await_watches() {
+    tries=0
+    until [ -z "$(ls $RUN/watch)" ] || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.02
+    done
 }
 
 installed() {
@@ -108,7 +117,7 @@ installed() {
 # The runner application reads it itself; the image may have one.
 bring_dotenv() {
     [ -e $STATE/dotenv ] || return 0
-    cat $STATE/dotenv >> $APPLICATION/.env && chown "$JOB_USER:" $APPLICATION/.env ||
+    { cat $STATE/dotenv >> $APPLICATION/.env && chown "$JOB_USER:" $APPLICATION/.env; } ||
         fail "$APPLICATION/.env cannot be written"
 }
 
@@ -252,8 +261,10 @@ run() {
 # For the job-started hook, which removes it: the job runs as the same user, but later.
 keep_policy_token() {
     [ -n "$policy" ] || return 0
-    mkdir -m 700 $POLICY && (umask 077 && printf '%s\n' "$policy" > $POLICY/token) &&
-        chmod 400 $POLICY/token && chown -R "$JOB_USER:" $POLICY || fail 'the policy token cannot be kept'
+    {
+        mkdir -m 700 $POLICY && (umask 077 && printf '%s\n' "$policy" > $POLICY/token) &&
+            chmod 400 $POLICY/token && chown -R "$JOB_USER:" $POLICY
+    } || fail 'the policy token cannot be kept'
     policy=''
 }
 
