@@ -11,6 +11,7 @@
 mod accounts;
 mod application;
 mod counting;
+mod guests;
 mod reload;
 mod signals;
 mod webhook;
@@ -38,8 +39,8 @@ use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest, Reloads};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
-    self, Accounts, AccountsReceiver, LogBounds, LxdRunnerManager, ManagerOptions, OperationLimits,
-    Rules, Running, StartError,
+    self, Accounts, AccountsReceiver, GuestsReceiver, LogBounds, LxdRunnerManager, ManagerOptions,
+    OperationLimits, Rules, Running, StartError,
 };
 use crate::metrics::{self, Metrics, MetricsError, Scrape};
 use crate::store::StoreError;
@@ -47,6 +48,7 @@ use crate::store::StoreError;
 pub use accounts::{AccountError, connect, connect_with};
 pub use application::{Origin, application_cache, origin as application_origin};
 pub use counting::MetricsListenError;
+pub use guests::GuestsError;
 pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
@@ -95,6 +97,9 @@ pub enum DaemonError {
     /// Nothing can be counted.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// What guests are given cannot be made ready.
+    #[error(transparent)]
+    Guests(#[from] GuestsError),
     /// The manager did not start.
     #[error("the manager did not start")]
     Start(#[from] StartError),
@@ -120,6 +125,7 @@ impl DaemonError {
             Self::Bind(error) => error.hint(),
             Self::Webhook(error) => error.hint(),
             Self::MetricsListen(error) => error.hint(),
+            Self::Guests(error) => error.hint(),
             Self::Start(StartError::Store(error)) | Self::Close(error) => error.hint(),
             Self::ManagerEnded => Some("its log says why; a restart is safe".to_owned()),
             Self::Start(StartError::UserData(_))
@@ -192,15 +198,19 @@ impl Parts {
         let (accounts, received) = watch::channel(counting::counted(&accounts, &metrics));
         let client = lxd_client(settings).observed_by(Arc::new(metrics.clone()));
         let (given, application) = watch::channel(None);
-        let (manager, running) =
-            start_manager(settings, client.clone(), received.clone(), application)?;
+        let runner = runner_source(settings);
+        let (guests, given_guests) =
+            watch::channel(Arc::new(guests::setup(settings, runner.clone())?));
+        let digest = guests.borrow().digest().to_owned();
+        let sources = Sources { accounts: received.clone(), application, guests: given_guests };
+        let (manager, running) = start_manager(settings, client.clone(), sources)?;
         let (end_requests, end_farm) = (CancellationToken::new(), CancellationToken::new());
         let farm_tasks = TaskTracker::new();
         let options = FarmOptions {
             manager: manager.clone(),
             accounts: received.clone(),
             client,
-            settings: reload::farm_settings(settings),
+            settings: reload::farm_settings(settings, &digest),
             stop: end_farm.clone(),
         };
         let farm = farm::start(options, &farm_tasks);
@@ -227,10 +237,11 @@ impl Parts {
         let provide = application::provide(application::origin(settings), provider);
         farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(provide));
         let (sender, reloads) = mpsc::channel(1);
-        let api = control_api(settings, scrape, sender, end_requests.clone());
+        let api = control_api(settings, &digest, scrape, sender, end_requests.clone());
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
         let webhook = webhook::serve(webhook, farm.clone(), metrics.clone(), end_requests.clone());
-        let listeners = Listeners { farm, manager: manager.clone(), accounts, metrics };
+        let listeners =
+            Listeners { farm, manager: manager.clone(), accounts, metrics, guests, runner };
         let listeners = Arc::new(listeners);
         Ok(Self {
             manager,
@@ -314,6 +325,7 @@ fn export_options(settings: &Settings) -> ExportOptions {
 
 fn control_api(
     settings: &Settings,
+    digest: &str,
     scrape: Scrape,
     reloads: Reloads,
     stop: CancellationToken,
@@ -323,7 +335,7 @@ fn control_api(
         farm: scrape.farm.clone(),
         scrape,
         reloads,
-        default_spec: settings.runner.spec.clone(),
+        default_spec: guests::spec(&settings.runner.spec, digest),
         github_url: settings.github.url.clone(),
         stop,
     }
@@ -354,25 +366,34 @@ fn lxd_client(settings: &Settings) -> lxd::Client {
     })
 }
 
+/// What the manager takes from, as it changes.
+struct Sources {
+    accounts: AccountsReceiver,
+    application: watch::Receiver<Option<Arc<Cached>>>,
+    guests: GuestsReceiver,
+}
+
 /// Builds the manager with its store, and sets it going.
 fn start_manager(
     settings: &Settings,
     client: lxd::Client,
-    accounts: AccountsReceiver,
-    application: watch::Receiver<Option<Arc<Cached>>>,
+    sources: Sources,
 ) -> Result<(LxdRunnerManager, Running), DaemonError> {
+    let Sources { accounts, application, guests } = sources;
+    let digest = guests.borrow().digest().to_owned();
     Ok(manager::start(ManagerOptions {
         rules: Rules {
             prefix: settings.name_prefix.clone(),
-            spec: settings.runner.spec.clone(),
+            spec: guests::spec(&settings.runner.spec, &digest),
             deadlines: settings.deadlines.clone(),
-            pools: reload::pools(settings),
+            pools: reload::pools(settings, &digest),
             sweep: settings.limits.sweep,
             remembered: REMEMBERED,
             max_runners: settings.limits.max_runners,
         },
         client,
         runner: runner_source(settings),
+        guests: Some(guests),
         accounts,
         application,
         state_dir: settings.state_dir.clone(),

@@ -6,7 +6,7 @@
 //! Each room uses only rooms to its right (`tests/layers.rs` checks it):
 //!
 //! ```text
-//! main -> cli -> smoke -> daemon -> http -> metrics -> farm -> manager -> { store, lxd, guest, github, application } -> model
+//! main -> cli -> smoke -> daemon -> http -> metrics -> farm -> manager -> { store, lxd, guest, github, application, services } -> model
 //!                            |  \-> export -----------------------^
 //!                            \-> config                                            clock: used by all but model
 //! ```
@@ -19,6 +19,7 @@
 //! | [`guest`] | what is put into an instance, and how to read what comes back from it |
 //! | [`store`] | records and journal on disk |
 //! | [`application`] | the runner application on the host: which version, fetched once, kept |
+//! | [`services`] | what a runner is given of services outside: a tmate server, a policy token |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
 //! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
 //! | [`export`] | the metric events as a file for other programs |
@@ -52,5 +53,6 @@ pub mod lxd;
 pub mod manager;
 pub mod metrics;
 pub mod model;
+pub mod services;
 pub mod smoke;
 pub mod store;

@@ -55,6 +55,10 @@ fn every_key_is_documented() {
         ("[github]", "github."),
         ("[webhook]", "webhook."),
         ("[host]", "host."),
+        ("[services]", "services."),
+        ("[services.proxy]", "services.proxy."),
+        ("[services.pre_job]", "services.pre_job."),
+        ("[services.post_job]", "services.post_job."),
         ("[[pool]]\nname = \"a\"", "pool."),
     ] {
         let keys = keys_of(table);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -23,6 +23,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "guest",
             "github",
             "application",
+            "services",
             "config",
             "model",
             "clock",
@@ -41,6 +42,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "guest",
             "github",
             "application",
+            "services",
             "config",
             "model",
             "clock",
@@ -59,6 +61,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "guest",
             "github",
             "application",
+            "services",
             "config",
             "model",
             "clock",
@@ -68,9 +71,10 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("http", &["metrics", "farm", "manager", "store", "lxd", "guest", "github", "model", "clock"]),
     ("metrics", &["farm", "manager", "lxd", "github", "model", "clock"]),
     ("farm", &["manager", "lxd", "github", "model", "clock"]),
-    ("manager", &["store", "lxd", "guest", "github", "application", "model", "clock"]),
+    ("manager", &["store", "lxd", "guest", "github", "application", "services", "model", "clock"]),
     ("config", &["model", "clock"]),
     ("application", &["model", "clock"]),
+    ("services", &["model", "clock"]),
     ("store", &["model", "clock"]),
     ("guest", &["model", "clock"]),
     ("github", &["model", "clock"]),

@@ -95,10 +95,9 @@ fn read_secrets(settings: &Settings) -> Result<(), CredentialError> {
             None => {}
         }
     }
-    match &settings.webhook {
-        Some(webhook) => look(&webhook.secret_file, SecretFile::read),
-        None => Ok(()),
-    }
+    let webhook = settings.webhook.iter().map(|webhook| &webhook.secret_file);
+    let policy = settings.services.repo_policy.iter().map(|policy| &policy.token_file);
+    webhook.chain(policy).try_for_each(|file| look(file, SecretFile::read))
 }
 
 fn look<T>(

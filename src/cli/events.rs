@@ -124,6 +124,9 @@ fn status_word(status: crate::model::PostJobStatus) -> &'static str {
         PostJobStatus::Normal => "normal",
         PostJobStatus::Abnormal => "abnormal",
         PostJobStatus::RepoPolicyCheckFailure => "refused by the repository policy",
+        PostJobStatus::ExternalContributorCheckFailure => {
+            "refused: a pull request from outside the repository"
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::logs::LogsFragment;
 use super::metrics::MetricsFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
+use super::services::ServicesFragment;
 use super::settings::{ApplicationOrigin, Tarball};
 use super::size::Size;
 use super::value::{
@@ -40,6 +41,7 @@ pub(super) struct Fragment {
     pub(super) metrics: MetricsFragment,
     pub(super) host: HostFragment,
     pub(super) events: EventsFragment,
+    pub(super) services: ServicesFragment,
     pub(super) pool: PoolFragments,
 }
 
@@ -65,6 +67,7 @@ pub(super) struct RunnerFragment {
     pub(super) disk: Option<Size>,
     pub(super) tarball: Option<Tarball>,
     pub(super) application: Option<ApplicationOrigin>,
+    pub(super) lifetime: Option<Length>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,6 +84,7 @@ struct RunnerTable {
     url: Option<WebUrl>,
     sha256: Option<Sha256>,
     application: Option<ApplicationOrigin>,
+    lifetime: Option<Length>,
 }
 
 /// `[deadlines]`, or a pool's own
@@ -130,6 +134,7 @@ impl Fragment {
         self.metrics.merge(later.metrics);
         self.host.merge(&later.host);
         self.events.merge(later.events);
+        self.services.merge(later.services, file);
         self.pool.merge(later.pool, file, faults);
     }
 }
@@ -142,7 +147,8 @@ impl LxdFragment {
 
 impl RunnerFragment {
     fn merge(&mut self, later: Self) {
-        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball, application);
+        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball);
+        merge!(self, later: application, lifetime);
     }
 }
 
@@ -193,9 +199,21 @@ impl TryFrom<RunnerTable> for RunnerFragment {
             memory,
             disk,
             application,
+            lifetime,
             ..
         } = table;
-        Ok(Self { instance_type, image, pool, profiles, cpu, memory, disk, tarball, application })
+        Ok(Self {
+            instance_type,
+            image,
+            pool,
+            profiles,
+            cpu,
+            memory,
+            disk,
+            tarball,
+            application,
+            lifetime,
+        })
     }
 }
 

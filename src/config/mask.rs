@@ -9,9 +9,9 @@ pub(super) fn holds_token(text: &str) -> bool {
     TOKENS.iter().any(|prefix| text.contains(prefix))
 }
 
-/// The text with each token of GitHub masked.
+/// The text with each token of GitHub masked, and who logs in by a URL.
 pub(super) fn tokens(text: &str) -> String {
-    let mut masked = text.to_owned();
+    let mut masked = logins(text);
     for prefix in TOKENS {
         let mut pieces = masked.split(prefix);
         let mut whole = pieces.next().unwrap_or_default().to_owned();
@@ -22,6 +22,22 @@ pub(super) fn tokens(text: &str) -> String {
         masked = whole;
     }
     masked
+}
+
+/// `https://***@host` for `https://name:password@host`.
+fn logins(text: &str) -> String {
+    let mut pieces = text.split("://");
+    let mut whole = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let ends = |c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace();
+        let authority = piece.split(ends).next().unwrap_or_default();
+        whole.push_str("://");
+        match authority.rsplit_once('@').and_then(|(login, _)| piece.strip_prefix(login)) {
+            Some(rest) => whole.extend([MASK, rest]),
+            None => whole.push_str(piece),
+        }
+    }
+    whole
 }
 
 /// The TOML reader's description with the value behind a key masked: of a key that larm does not
@@ -48,6 +64,12 @@ mod tests {
         assert_eq!(tokens(text), "a = \"ghp_***\" # github_pat_***, ghs_***");
         assert_eq!(tokens("nothing here"), "nothing here");
         assert!(holds_token("x ghu_1") && !holds_token("ghost"));
+    }
+
+    #[test]
+    fn who_logs_in_by_a_url_is_masked() {
+        let text = "http = 'http://me:p@ss@proxy:1/a@b' # https://x, ftp://u@h";
+        assert_eq!(tokens(text), "http = 'http://***@proxy:1/a@b' # https://x, ftp://***@h");
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod name;
 mod place;
 mod pool;
 mod secret_file;
+mod services;
 mod settings;
 mod shown;
 mod size;
@@ -48,6 +49,7 @@ pub use logs::LogSettings;
 pub use metrics::MetricsSettings;
 pub use place::Fault;
 pub use secret_file::SecretFile;
+pub use services::{RepoPolicySettings, ScriptSettings, ServiceSettings};
 pub use settings::{
     ApplicationOrigin, GitHubSettings, LimitSettings, LxdSettings, Overrides, RunnerSettings,
     Settings, Tarball,

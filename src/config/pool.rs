@@ -87,6 +87,7 @@ impl PoolFragment {
             cpu: self.cpu.map(NonZeroU32::get).or(base.cpu),
             memory: memory.or(base.memory),
             disk: disk.or(base.disk),
+            guest: base.guest,
         };
         Some(Pool {
             name,

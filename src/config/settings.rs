@@ -15,9 +15,14 @@ use super::logs::LogSettings;
 use super::metrics::MetricsSettings;
 use super::place::Faults;
 use super::pool::Surroundings;
+use super::services::ServiceSettings;
 use super::value::{Length, Name};
 use super::webhook::WebhookSettings;
 use crate::model::{DEFAULT_CONNECTION, Deadlines, InstanceType, NamePrefix, Pool, Spec};
+
+/// The longest that GitHub lets a job on a self-hosted runner take (GitHub documentation, "Actions
+/// limits").
+const LIFETIME: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// What larm runs with. `Settings::default()` is what an empty configuration means.
 #[derive(Debug, Clone, Serialize)]
@@ -54,6 +59,8 @@ pub struct Settings {
     pub host: HostSettings,
     /// The file that metric events are written to.
     pub events: EventsSettings,
+    /// Services given to guests.
+    pub services: ServiceSettings,
     /// The pools, in the order in which they are written first.
     pub pools: Vec<Pool>,
 }
@@ -75,6 +82,8 @@ pub struct LxdSettings {
 pub struct RunnerSettings {
     /// What their instances are made from.
     pub spec: Spec,
+    /// How long a guest may live at most before its job, and again with it.
+    pub lifetime: SignedDuration,
     /// The runner application to install; without it the image has it.
     pub tarball: Option<Tarball>,
     /// Where the application comes from if no tarball is named; decided by whether GitHub can be
@@ -182,6 +191,7 @@ impl Settings {
             metrics: written.metrics.into_settings(),
             host: written.host.into_settings(),
             events: written.events.into_settings(),
+            services: written.services.into_settings(faults),
             pools,
         }
     }
@@ -240,7 +250,9 @@ impl RunnerSettings {
                 cpu: written.cpu.map(std::num::NonZeroU32::get),
                 memory: written.memory.map(|size| size.0),
                 disk: written.disk.map(|size| size.0),
+                guest: String::new(),
             },
+            lifetime: written.lifetime.map_or(LIFETIME, |length| length.0),
             tarball: written.tarball,
             application: written.application,
         }

@@ -50,6 +50,7 @@ impl Settings {
         all.some("metrics", of_metrics(&self.metrics));
         all.put("host", of_host(&self.host));
         all.put("events", of_events(&self.events));
+        all.put("services", self.services.shown());
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
         all.some("pool", Some(pools).filter(|pools| !pools.is_empty()));
         Shown(all.0)
@@ -115,6 +116,7 @@ fn of_runner(runner: &RunnerSettings) -> Table {
     let mut keys = Keys::default();
     keys.text("pool", &runner.spec.pool);
     put_shape(&mut keys, &runner.spec);
+    keys.length("lifetime", runner.lifetime);
     keys.some("application", runner.application.map(application));
     keys.some("url", runner.tarball.as_ref().map(|tarball| tarball.url.clone()));
     keys.some("sha256", runner.tarball.as_ref().map(|tarball| tarball.sha256.clone()));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -186,8 +186,9 @@ impl TryFrom<String> for Length {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let length: SignedDuration = text.parse().map_err(|_| {
-            format!("{text:?} is no length of time: write \"90s\", \"5m\", \"2h 30m\"")
+        let parsed = text.parse().ok().or_else(|| with_days(&text));
+        let length: SignedDuration = parsed.ok_or_else(|| {
+            format!("{text:?} is no length of time: write \"90s\", \"5m\", \"2h 30m\", \"5d\"")
         })?;
         if length <= SignedDuration::ZERO || length > LONGEST {
             return Err(format!("{text:?} is not between 1ns and 366 days"));
@@ -206,6 +207,12 @@ impl TryFrom<String> for HoldLength {
         }
         Ok(Self(length.0))
     }
+}
+
+/// A day has 24 hours here.
+fn with_days(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 impl TryFrom<String> for Poll {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::accounts;
+use super::{accounts, guests};
 use crate::clock;
 use crate::config::Settings;
 use crate::farm::{Farm, FarmSettings, HostLimits, PollSettings};
+use crate::guest::RunnerSource;
 use crate::http::ReloadRequest;
 use crate::http::types::farm::Reloaded;
-use crate::manager::{Accounts, LxdRunnerManager};
+use crate::manager::{Accounts, GuestSetup, LxdRunnerManager};
 use crate::metrics::Metrics;
 use crate::model::{Phase, Pool};
 
@@ -23,11 +24,18 @@ pub(super) struct Listeners {
     pub(super) manager: LxdRunnerManager,
     pub(super) accounts: watch::Sender<Arc<Accounts>>,
     pub(super) metrics: Metrics,
+    pub(super) guests: watch::Sender<Arc<GuestSetup>>,
+    pub(super) runner: RunnerSource,
 }
 
 impl Listeners {
     /// Takes new settings; returns what has changed.
-    pub(super) async fn take(&self, before: &Settings, now: &Settings) -> Reloaded {
+    pub(super) async fn take(
+        &self,
+        before: &Settings,
+        now: &Settings,
+        guests: GuestSetup,
+    ) -> Reloaded {
         let reloaded = changes(before, now, clock::now());
         let view = self.manager.view();
         let bound = view.runners.values().filter(|record| record.phase < Phase::Gone);
@@ -35,7 +43,9 @@ impl Listeners {
         let in_use = bound.map(|binding| binding.target.connection.clone()).collect();
         let accounts = accounts::all(now, &self.accounts.borrow(), &in_use);
         self.accounts.send_replace(super::counting::counted(&accounts, &self.metrics));
-        let settings = farm_settings(now);
+        self.guests.send_replace(Arc::new(guests));
+        let digest = self.guests.borrow().digest().to_owned();
+        let settings = farm_settings(now, &digest);
         if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
             tracing::warn!(%error, "the pools' deadlines were not taken");
         }
@@ -68,29 +78,38 @@ pub(super) fn begin(
             drop(request.send(told));
         }
     };
-    match read_again() {
+    match read_again().and_then(|now| with_guests(now, listeners.runner.clone())) {
         Err(wrong) => {
             tracing::error!(%wrong, "the configuration is left as it was");
             tell(Err(wrong));
             None
         }
-        Ok(now) => {
+        Ok((now, guests)) => {
             let before = std::mem::replace(settings, now.clone());
             let listeners = Arc::clone(listeners);
-            Some(Box::pin(async move { tell(Ok(listeners.take(&before, &now).await)) }))
+            Some(Box::pin(async move { tell(Ok(listeners.take(&before, &now, guests).await)) }))
         }
     }
 }
 
-/// What the farm is to know of the configuration.
-pub(super) fn farm_settings(settings: &Settings) -> FarmSettings {
+/// A secret that cannot be read leaves all as it was.
+fn with_guests(settings: Settings, runner: RunnerSource) -> Result<(Settings, GuestSetup), String> {
+    let guests = guests::setup(&settings, runner).map_err(|error| match error.hint() {
+        Some(hint) => format!("{error} ({hint})"),
+        None => error.to_string(),
+    })?;
+    Ok((settings, guests))
+}
+
+/// What the farm is to know of the configuration; its guests are given what the digest is of.
+pub(super) fn farm_settings(settings: &Settings, guests: &str) -> FarmSettings {
     let host = &settings.host;
     let polls = settings.connections.iter().map(|one| {
         let polls = PollSettings { every: one.poll, repositories: one.repositories.clone() };
         (one.name.clone(), polls)
     });
     FarmSettings {
-        pools: pools(settings),
+        pools: pools(settings, guests),
         host: HostLimits {
             memory_reserve: host.memory_reserve,
             disk_reserve: host.disk_reserve,
@@ -104,8 +123,10 @@ pub(super) fn farm_settings(settings: &Settings) -> FarmSettings {
     }
 }
 
-pub(super) fn pools(settings: &Settings) -> Vec<Arc<Pool>> {
-    settings.pools.iter().cloned().map(Arc::new).collect()
+pub(super) fn pools(settings: &Settings, guests: &str) -> Vec<Arc<Pool>> {
+    let with_guests =
+        |pool: &Pool| Arc::new(Pool { spec: guests::spec(&pool.spec, guests), ..pool.clone() });
+    settings.pools.iter().map(with_guests).collect()
 }
 
 fn changes(before: &Settings, now: &Settings, at: Timestamp) -> Reloaded {

@@ -147,6 +147,7 @@ mod tests {
             cpu: None,
             memory: None,
             disk: None,
+            guest: String::new(),
         };
         let mut record =
             Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(100));

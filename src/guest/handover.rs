@@ -4,6 +4,8 @@
 //! The file API does not write atomically, so each file ends with an end mark that the guest
 //! waits for. The guest removes the file as soon as it has read it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -32,23 +34,50 @@ pub enum HandoverError {
     TooLong(&'static str),
 }
 
+/// What one runner is given beside its credential.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// Variables of the runner and its jobs, by name.
+    pub environment: Vec<(&'static str, String)>,
+    /// What its job-started hook shows the policy service, once.
+    pub policy_token: Option<SecretString>,
+}
+
 /// The bytes of the credential file; wiped from memory when dropped.
 pub fn credential(
     credential: &Credential,
     name: &InstanceName,
 ) -> Result<Zeroizing<Vec<u8>>, HandoverError> {
+    credential_with(credential, name, &Extras::default())
+}
+
+/// Like [`credential()`], with what else the runner is given.
+pub fn credential_with(
+    credential: &Credential,
+    name: &InstanceName,
+    extras: &Extras,
+) -> Result<Zeroizing<Vec<u8>>, HandoverError> {
+    let mut fields = Vec::new();
+    let mut lines = Vec::new();
     match credential {
-        Credential::Jit(jit) => {
-            let jit = secret("just-in-time configuration", jit)?;
-            Ok(render("larm-credential 1", &[("jit", jit)]))
-        }
+        Credential::Jit(jit) => fields.push(("jit", secret("just-in-time configuration", jit)?)),
         Credential::RegistrationToken { token, url, config } => {
-            let lines = registration(config, url, name)?;
-            let mut fields = vec![("token", secret("registration token", token)?)];
-            fields.extend(lines.iter().map(|(key, value)| (*key, value.as_str())));
-            Ok(render("larm-credential 1", &fields))
+            lines = registration(config, url, name)?;
+            fields.push(("token", secret("registration token", token)?));
         }
     }
+    let variables = extras.environment.iter();
+    lines.extend(variables.map(|(name, value)| ("env", variable(name, value))));
+    fields.extend(lines.iter().map(|(key, value)| (*key, value.as_str())));
+    if let Some(token) = &extras.policy_token {
+        fields.push(("policy", secret("one-time token", token)?));
+    }
+    Ok(render("larm-credential 1", &fields))
+}
+
+/// `NAME BASE64`.
+fn variable(name: &str, value: &str) -> String {
+    format!("{name} {}", STANDARD.encode(value))
 }
 
 /// The bytes of the remove token's file; wiped from memory when dropped.
@@ -152,6 +181,22 @@ mod tests {
             "larm-credential 1\ntoken TT\nurl https://github.com/acme\nname larm-3f9c1a2b4d5e\n\
              labels linux,x64\ngroup big ones\nend\n"
         );
+    }
+
+    #[test]
+    fn what_else_the_runner_is_given_comes_before_the_mark() {
+        let extras = Extras {
+            environment: vec![("TMATE_SERVER_HOST", "10.0.0.9".to_owned())],
+            policy_token: Some("once".to_owned().into()),
+        };
+        let jit = Credential::Jit("eyJh".to_owned().into());
+        let bytes = credential_with(&jit, &name(), &extras).unwrap();
+        let expected = "larm-credential 1\njit eyJh\nenv TMATE_SERVER_HOST MTAuMC4wLjk=\n\
+                        policy once\nend\n";
+        assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
+        let wrong = Extras { policy_token: Some("a b".to_owned().into()), ..Extras::default() };
+        let error = credential_with(&jit, &name(), &wrong).unwrap_err().to_string();
+        assert_eq!(error, "the one-time token holds a character that it cannot have");
     }
 
     #[test]

@@ -130,7 +130,8 @@ mod tests {
                 status_info: Some(StatusInfo { code: 137 }),
             })
         );
-        for status in ["normal", "repo-policy-check-failure"] {
+        for status in ["normal", "repo-policy-check-failure", "external-contributor-check-failure"]
+        {
             let text = format!(r#"{{"timestamp":2,"status":"{status}"}}"#);
             assert!(post_job(text.as_bytes()).present().is_some(), "{status}");
         }

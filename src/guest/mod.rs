@@ -17,8 +17,10 @@ pub mod metrics;
 pub mod paths;
 pub mod probe;
 pub mod report;
+mod services;
 mod text;
 pub mod user_data;
 
 pub use credential::Credential;
+pub use services::GuestServices;
 pub use user_data::{RunnerSource, UserData, UserDataError};

@@ -25,6 +25,48 @@ pub const APPLICATION_SERVICE: &str = "/run/systemd/system/larm-application.serv
 /// The unit that waits for it.
 pub const APPLICATION_PATH: &str = "/run/systemd/system/larm-application.path";
 
+/// The unit that ends the guest.
+pub const LIFETIME_SERVICE: &str = "/run/systemd/system/larm-lifetime.service";
+
+/// The unit that waits until the guest's lifetime is over.
+pub const LIFETIME_TIMER: &str = "/run/systemd/system/larm-lifetime.timer";
+
+/// What sets the guest's services up.
+pub const SERVICES: &str = "/usr/local/lib/larm/services";
+
+/// The part of that which writes files.
+pub const SERVICES_PROGRAM: &str = "/usr/local/lib/larm/services.py";
+
+/// What that is told, in JSON.
+pub const SERVICES_CONFIG: &str = "/usr/local/lib/larm/services.json";
+
+/// The variables of the runner, as a file that a shell reads.
+pub const ENVIRONMENT: &str = "/usr/local/lib/larm/environment";
+
+/// What redirects traffic to aproxy.
+pub const APROXY: &str = "/usr/local/lib/larm/aproxy";
+
+/// What that is told, as a file that a shell reads.
+pub const APROXY_CONFIG: &str = "/usr/local/lib/larm/aproxy.conf";
+
+/// What decides whether a job may run.
+pub const CHECKS: &str = "/usr/local/lib/larm/checks";
+
+/// What that is told, in JSON.
+pub const CHECKS_CONFIG: &str = "/usr/local/lib/larm/checks.json";
+
+/// Runs one of the two scripts below.
+pub const JOB_SCRIPT: &str = "/usr/local/lib/larm/job-script";
+
+/// The operator's script before each job.
+pub const PRE_JOB_SCRIPT: &str = "/usr/local/lib/larm/pre-job";
+
+/// The operator's script after each job.
+pub const POST_JOB_SCRIPT: &str = "/usr/local/lib/larm/post-job";
+
+/// The one-time token for the policy service (tmpfs), until the job-started hook takes it.
+pub const POLICY_TOKEN: &str = "/run/larm/policy/token";
+
 /// Where the host puts the runner application (on disk, root only). The host makes it, and the guest
 /// removes it once it has what was in it.
 pub const INCOMING: &str = "/var/lib/larm-application";

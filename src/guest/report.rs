@@ -220,6 +220,7 @@ fn post_job_json(metrics: &PostJobMetrics) -> serde_json::Value {
         PostJobStatus::Normal => "normal",
         PostJobStatus::Abnormal => "abnormal",
         PostJobStatus::RepoPolicyCheckFailure => "repo-policy-check-failure",
+        PostJobStatus::ExternalContributorCheckFailure => "external-contributor-check-failure",
     };
     match &metrics.status_info {
         Some(info) => serde_json::json!({

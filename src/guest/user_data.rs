@@ -5,15 +5,24 @@
 //! "running" meanwhile (cloud-init documentation, "Module reference": `write_files`, `users`,
 //! `runcmd`). There is no secret in it, and no field that could hold one.
 
+use std::borrow::Cow;
+
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::paths;
+use super::services::{GuestServices, whole_seconds};
 
 /// What user-data is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserData {
     /// Where the runner application comes from.
     pub runner: RunnerSource,
+    /// What guests are given beside it.
+    pub services: GuestServices,
+    /// How long a guest lives at most before it takes a credential, and again with it; then it powers
+    /// itself off. For ever without it.
+    pub lifetime: Option<SignedDuration>,
 }
 
 /// Where the runner application comes from.
@@ -58,7 +67,7 @@ pub fn render(data: &UserData) -> Result<String, UserDataError> {
             sudo: "ALL=(ALL) NOPASSWD:ALL",
             lock_passwd: true,
         }],
-        write_files: files(&data.runner),
+        write_files: files(data),
         runcmd: [prepare(&data.runner)?, vec![paths::SCRIPT.to_owned(), "wait".to_owned()]],
     };
     let yaml = serde_saphyr::to_string(&config).map_err(UserDataError::Yaml)?;
@@ -82,16 +91,28 @@ struct User {
     lock_passwd: bool,
 }
 
-#[derive(Serialize)]
-struct File {
-    path: &'static str,
-    permissions: &'static str,
-    content: &'static str,
+/// A file for cloud-init to write; its owner is root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct File {
+    pub(super) path: Cow<'static, str>,
+    pub(super) permissions: &'static str,
+    pub(super) content: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encoding: Option<&'static str>,
 }
 
-fn files(runner: &RunnerSource) -> Vec<File> {
-    let script = |path, content| File { path, permissions: "0755", content };
-    let unit = |path, content| File { path, permissions: "0644", content };
+impl File {
+    pub(super) fn script(path: &'static str, content: &'static str) -> Self {
+        Self { permissions: "0755", ..Self::unit(path, content) }
+    }
+
+    fn unit(path: &'static str, content: impl Into<Cow<'static, str>>) -> Self {
+        Self { path: path.into(), permissions: "0644", content: content.into(), encoding: None }
+    }
+}
+
+fn files(data: &UserData) -> Vec<File> {
+    let (script, unit) = (File::script, |path, content: &'static str| File::unit(path, content));
     let mut files = vec![
         unit(paths::RUNNER_SERVICE, include_str!("files/larm-runner.service")),
         unit(paths::RUNNER_PATH, include_str!("files/larm-runner.path")),
@@ -99,15 +120,28 @@ fn files(runner: &RunnerSource) -> Vec<File> {
         script(paths::HOOK_JOB_COMPLETED, include_str!("files/job-completed.sh")),
         unit(paths::STATE_SCRIPT, include_str!("files/state.sh")),
     ];
-    if *runner == RunnerSource::Pushed {
+    if data.runner == RunnerSource::Pushed {
         files.extend([
             unit(paths::APPLICATION_SERVICE, include_str!("files/larm-application.service")),
             unit(paths::APPLICATION_PATH, include_str!("files/larm-application.path")),
         ]);
     }
+    files.extend(data.services.files());
+    files.extend(data.lifetime.map(lifetime).into_iter().flatten());
     // Last: a watch waits for this one.
     files.push(script(paths::SCRIPT, include_str!("files/guest.sh")));
     files
+}
+
+/// The units that end the guest.
+fn lifetime(length: SignedDuration) -> [File; 2] {
+    let timer = format!(
+        "[Unit]\nDescription=larm: wait until the guest's lifetime is over\n\n\
+         [Timer]\nOnActiveSec={}s\nAccuracySec=1s\n",
+        whole_seconds(length),
+    );
+    let service = include_str!("files/larm-lifetime.service");
+    [File::unit(paths::LIFETIME_SERVICE, service), File::unit(paths::LIFETIME_TIMER, timer)]
 }
 
 fn prepare(runner: &RunnerSource) -> Result<Vec<String>, UserDataError> {

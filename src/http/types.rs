@@ -337,6 +337,7 @@ impl InstanceBody {
             cpu: self.cpu.or(default.cpu),
             memory: self.memory.or(default.memory),
             disk: self.disk.or(default.disk),
+            guest: default.guest,
         }
     }
 }

@@ -11,6 +11,7 @@ const POOL: &str = "user.larm.pool";
 const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";
 const DISK: &str = "user.larm.disk";
+const GUEST: &str = "user.larm.guest";
 const KEEPER: &str = "user.larm.keeper";
 const FARM: &str = "farm";
 
@@ -25,6 +26,7 @@ pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
     ]
     .into_iter()
     .chain(spec.disk.as_deref().map(|disk| (DISK, disk)))
+    .chain(Some((GUEST, spec.guest.as_str())).filter(|_| !spec.guest.is_empty()))
     .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect()
@@ -51,6 +53,7 @@ pub(super) fn spec(
         cpu: text("limits.cpu").and_then(|cpus| cpus.parse().ok()),
         memory: text("limits.memory"),
         disk: text(DISK),
+        guest: text(GUEST).unwrap_or_default(),
     }
 }
 
@@ -77,6 +80,7 @@ mod tests {
             cpu: None,
             memory: None,
             disk: Some("10GiB".into()),
+            guest: "ab12".into(),
         };
         let prefix: NamePrefix = "larm".parse().unwrap();
         let name = "larm-0123456789ab".parse().unwrap();

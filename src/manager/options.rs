@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{AccountsReceiver, LogBounds};
+use super::{AccountsReceiver, GuestsReceiver, LogBounds};
 use crate::application::Cached;
 use crate::guest::RunnerSource;
 use crate::lxd::Client;
 use crate::model::{Deadlines, NamePrefix, Pool, Record, Spec};
+use crate::services::PolicyClient;
 
 /// What the manager is told when it starts.
 #[derive(Debug, Clone)]
@@ -21,6 +22,9 @@ pub struct ManagerOptions {
     pub client: Client,
     /// Where a guest gets the runner application from.
     pub runner: RunnerSource,
+    /// What guests are given beside it; another setup is for those that come after it. Nothing
+    /// without it.
+    pub guests: Option<GuestsReceiver>,
     /// The accounts at GitHub that the farm's runners are registered with.
     pub accounts: AccountsReceiver,
     /// The archive that is pushed where [`RunnerSource::Pushed`] says so; guests wait as long as
@@ -99,7 +103,8 @@ pub(super) struct Workplace {
     pub(super) client: Client,
     pub(super) prefix: NamePrefix,
     pub(super) accounts: AccountsReceiver,
-    pub(super) user_data: Arc<str>,
+    pub(super) guests: GuestsReceiver,
+    pub(super) policy: Option<PolicyClient>,
     pub(super) application: watch::Receiver<Option<Arc<Cached>>>,
     pub(super) exec_limit: Duration,
     pub(super) limits: OperationLimits,

@@ -15,10 +15,12 @@ use super::kept_logs::KeptLogs;
 use super::log_reader::LogReader;
 use super::options::Workplace;
 use super::watcher::Watches;
-use super::{LxdRunnerManager, ManagerOptions, View, sources};
+use super::{GuestSetup, GuestsReceiver, LxdRunnerManager, ManagerOptions, View, sources};
 use crate::clock;
-use crate::guest::{RunnerSource, UserData, user_data};
+use crate::guest::RunnerSource;
 use crate::lxd::EventHub;
+use crate::model::SupportServiceConfig;
+use crate::services::PolicyClient;
 use crate::store::{Opened, Store, StoreError};
 
 /// How long tasks may take to notice that they are to end.
@@ -55,8 +57,10 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     for one in &opened.set_aside {
         tracing::error!("put aside: {one}");
     }
-    let user_data = user_data::render(&UserData { runner: options.runner.clone() })
-        .map_err(|error| StartError::UserData(error.to_string()))?;
+    let guests = match options.guests {
+        Some(guests) => guests,
+        None => bare_guests(options.runner.clone())?,
+    };
     let tracker = TaskTracker::new();
     let (stop, work) = (CancellationToken::new(), CancellationToken::new());
     let drain = CancellationToken::new();
@@ -74,7 +78,8 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         client: client.clone(),
         prefix: options.rules.prefix.clone(),
         accounts: options.accounts,
-        user_data: user_data.into(),
+        guests,
+        policy: policy_client(),
         application: options.application.clone(),
         exec_limit: options.exec_limit,
         limits: options.limits,
@@ -114,6 +119,18 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     tracker.close();
     let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs: reader };
     Ok((handle, Running { tracker, dispatcher, drain, stop, work, store, journal_head }))
+}
+
+/// Guests with a runner and nothing else.
+fn bare_guests(runner: RunnerSource) -> Result<GuestsReceiver, StartError> {
+    let setup = GuestSetup::new(runner, SupportServiceConfig::default(), None)
+        .map_err(|error| StartError::UserData(error.to_string()))?;
+    Ok(watch::channel(Arc::new(setup)).1)
+}
+
+/// Without one, runners that need it fail with that reason.
+fn policy_client() -> Option<PolicyClient> {
+    PolicyClient::new().inspect_err(|error| tracing::error!(%error, "policies")).ok()
 }
 
 impl Running {

@@ -170,6 +170,7 @@ fn status_word(status: PostJobStatus) -> &'static str {
     match status {
         PostJobStatus::Normal => "normal",
         PostJobStatus::Abnormal => "abnormal",
+        PostJobStatus::ExternalContributorCheckFailure => "external-contributor-check-failure",
         PostJobStatus::RepoPolicyCheckFailure => "repo-policy-check-failure",
     }
 }

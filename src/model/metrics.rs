@@ -55,11 +55,13 @@ pub enum PostJobStatus {
     Abnormal,
     /// The repository did not pass the policy check.
     RepoPolicyCheckFailure,
+    /// The job was one of a pull request from outside, and those are refused.
+    ExternalContributorCheckFailure,
 }
 
 /// More about how the runner's process ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusInfo {
-    /// The exit code, or the HTTP status of the policy check.
+    /// The exit code, or the HTTP status of the policy check: 0 if its service did not answer.
     pub code: i64,
 }

@@ -64,7 +64,8 @@ pub use record::{
 };
 pub use recover::{Observed, Recovery, recover};
 pub use service::{
-    ProxyConfig, RepoPolicyComplianceConfig, SshDebugConnection, SupportServiceConfig,
+    Endpoint, ExternalContributors, JobScript, OnFailure, ProxyConfig, RepoPolicyComplianceConfig,
+    SshDebugConnection, SupportServiceConfig,
 };
 pub use size::{SIZE_UNITS, bytes};
 pub use step::{Refused, Step, next_due, step};

@@ -58,6 +58,7 @@ mod tests {
             cpu: None,
             memory: None,
             disk: None,
+            guest: String::new(),
         };
         let name = format!("larm-0123456789{id:02x}").parse().unwrap();
         let mut record = Record::planned(name, spec, false, Timestamp::UNIX_EPOCH);

@@ -159,6 +159,9 @@ pub struct Spec {
     pub memory: Option<String>,
     /// Root disk size ("10GiB"); the profiles' without it.
     pub disk: Option<String>,
+    /// What its guest is given at its start, as a digest of the user-data; empty if nobody knows.
+    #[serde(default)]
+    pub guest: String,
 }
 
 /// When a runner entered each phase, by the host's clock.

@@ -300,6 +300,7 @@ fn start_manager(
         rules,
         client: options.client.clone(),
         runner: github.runner_source(),
+        guests: None,
         accounts: Accounts::none(),
         application: watch::channel(None).1,
         state_dir: options.state_dir.clone(),

@@ -30,6 +30,7 @@ fn record(n: u64) -> Arc<Record> {
         cpu: Some(2),
         memory: None,
         disk: None,
+        guest: String::new(),
     };
     Arc::new(Record::planned(format!("t-{id}").parse().unwrap(), spec, true, now()))
 }

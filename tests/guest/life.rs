@@ -112,7 +112,8 @@ async fn a_whole_life_with_a_just_in_time_configuration() {
 async fn a_life_with_an_application_that_is_pushed() {
     let Some(host) = Host::find().await else { return };
     for early in [true, false] {
-        let mut guest = host.boot_with(&UserData { runner: RunnerSource::Pushed }).await;
+        let mut guest =
+            host.boot_with(&UserData { runner: RunnerSource::Pushed, ..UserData::default() }).await;
         if !early {
             guest.until(GuestPhase::Preparing).await;
             guest.shell("sleep 1").await;
@@ -127,7 +128,8 @@ async fn a_life_with_an_application_that_is_pushed() {
         guest.until(GuestPhase::Listening).await;
         assert_eq!(guest.flush(false).await, command::FLUSHED);
     }
-    let mut guest = host.boot_with(&UserData { runner: RunnerSource::Pushed }).await;
+    let mut guest =
+        host.boot_with(&UserData { runner: RunnerSource::Pushed, ..UserData::default() }).await;
     guest.push_application(&"0".repeat(64)).await;
     let failed = guest.until(GuestPhase::Failed).await;
     assert_eq!(failed.detail.as_deref(), Some("the runner application has a wrong checksum"));

@@ -24,7 +24,7 @@ static SLOTS: Semaphore = Semaphore::const_new(2);
 
 /// A host with a stand-in GitHub.
 pub(crate) struct Host {
-    client: Client,
+    pub(crate) client: Client,
     image: String,
     pub(crate) github: StandIn,
     tasks: TaskTracker,
@@ -54,7 +54,8 @@ impl Host {
 
     /// A guest that downloads the stand-in's runner application.
     pub(crate) async fn boot(&self) -> Guest<'_> {
-        self.boot_with(&UserData { runner: self.github.runner_source() }).await
+        self.boot_with(&UserData { runner: self.github.runner_source(), ..UserData::default() })
+            .await
     }
 
     /// A guest with its own user-data.

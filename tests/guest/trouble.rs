@@ -28,7 +28,7 @@ async fn an_archive_with_another_checksum_is_not_run() {
     let Some(host) = Host::find().await else { return };
     let RunnerSource::Download { url, .. } = host.github.runner_source() else { return };
     let runner = RunnerSource::Download { url, sha256: "0".repeat(64) };
-    let mut guest = host.boot_with(&UserData { runner }).await;
+    let mut guest = host.boot_with(&UserData { runner, ..UserData::default() }).await;
     let failed = guest.until(GuestPhase::Failed).await;
     assert_eq!(failed.detail.as_deref(), Some("the runner application has a wrong checksum"));
     assert_eq!(guest.shell("ls /opt/actions-runner 2>&1 | wc -l").await.trim(), "1");

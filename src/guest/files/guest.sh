@@ -11,6 +11,7 @@
 #   flush idle|busy         end the runner; `idle` leaves one alone that has a job (exit code 10)
 #   unregister              remove the runner's registration, with the token that was pushed
 #   run, ended              for larm-runner.service: take the credential and run the listener
+#   expire                  for larm-lifetime.service: end the runner and its guest
 #
 # Secrets come as files on tmpfs that only root may read, and go on as environment of the one
 # process that needs them: never as arguments, never into a log.
@@ -27,11 +28,13 @@ HANDOVER=$RUN/handover
 CREDENTIAL=$RUN/handover/credential
 REMOVE_TOKEN=$RUN/unregister/token
 DOORBELL=$RUN/doorbell
+POLICY=$RUN/policy
 OUTPUT=$RUN/output
 APPLICATION=/opt/actions-runner
 JOB_USER=runner
 HOOKS=/usr/local/lib/larm
 INCOMING=/var/lib/larm-application
+LIFETIME=/run/systemd/system/larm-lifetime.timer
 END_OF_OUTPUT='larm: end of output'
 # Lines of ours in the listener's output, and the answer to the second.
 ALL_HEARD='larm: heard so far'
@@ -49,6 +52,8 @@ prepare() {
         fail 'the state directories cannot be written'
     id "$JOB_USER" > /dev/null 2>&1 || fail "there is no user $JOB_USER"
     chown "$JOB_USER:" "$METRICS"
+    limit_lifetime
+    [ ! -e $HOOKS/services ] || give_services
     case ${1-} in
         '') ;;
         pushed)
@@ -61,13 +66,59 @@ prepare() {
     installed
 }
 
+# What they say goes into the journal of cloud-init; the last line is the reason of a failure.
+give_services() {
+    said=$($HOOKS/services 2>&1)
+    result=$?
+    [ -z "$said" ] || printf '%s\n' "$said"
+    [ $result -eq 0 ] || fail "${said##*"$NL"}"
+}
+
+# limit_lifetime [--no-block]: from now on.
+limit_lifetime() {
+    [ ! -e $LIFETIME ] || systemctl "$@" restart larm-lifetime.timer ||
+        fail 'larm-lifetime.timer does not start'
+}
+
+# The runner's lifetime is over: it ends, and its guest with it, whether larm lives or not.
+expire() {
+    lock
+    load
+    if ! final; then
+        code=''
+        [ ! -e $CLAIMED ] || code=137
+        [ -z "$code" ] || write_post_job $code
+        advance finished "$code" 'its lifetime is over'
+    fi
+    unlock
+    await_watches
+    systemctl poweroff --force
+}
+
+# Until all that watch have heard: a watch takes its bell away when it has told.
+await_watches() {
+    tries=0
+    until [ -z "$(ls $RUN/watch)" ] || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.02
+    done
+}
+
 installed() {
     [ -x $APPLICATION/bin/Runner.Listener ] || fail "there is no runner application in $APPLICATION"
     [ "$(stat -c %U $APPLICATION)" = "$JOB_USER" ] || chown -R "$JOB_USER:" $APPLICATION ||
         fail "$APPLICATION cannot be given to $JOB_USER"
+    bring_dotenv
     now > "$METRICS/runner-installed.timestamp"
     reach ready || exit 0
     systemctl start larm-runner.path || fail 'larm-runner.path does not start'
+}
+
+# The runner application reads it itself; the image may have one.
+bring_dotenv() {
+    [ -e $STATE/dotenv ] || return 0
+    { cat $STATE/dotenv >> $APPLICATION/.env && chown "$JOB_USER:" $APPLICATION/.env; } ||
+        fail "$APPLICATION/.env cannot be written"
 }
 
 download() {
@@ -143,12 +194,14 @@ as_job_user() {
     PATH=$HOME/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
     export HOME USER LOGNAME SHELL LANG PATH
     unset LC_ALL INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID TRIGGER_PATH TRIGGER_UNIT
+    # shellcheck source=/dev/null # made by larm, from quoted values
+    [ ! -e $HOOKS/environment ] || . $HOOKS/environment
     cd $APPLICATION || exit 1
     exec setpriv --reuid "$(id -u "$JOB_USER")" --regid "$(id -g "$JOB_USER")" --init-groups -- "$@"
 }
 
-# Reads a handed-over file into jit, token, url, name, labels and group, and removes it. The host's
-# file API does not write at once: the file is whole when the end mark is there.
+# Reads a handed-over file into jit, token, url, name, labels, group, policy and variables, and
+# removes it. The host's file API does not write at once: the file is whole when the end mark is there.
 take() {
     tries=0
     until read_fields "$1"; do
@@ -161,7 +214,7 @@ take() {
 }
 
 read_fields() {
-    jit='' token='' url='' name='' labels='' group='' whole=no
+    jit='' token='' url='' name='' labels='' group='' policy='' variables='' whole=no
     [ -f "$1" ] && [ ! -L "$1" ] || return 1
     while read -r key value; do
         case $key in
@@ -171,6 +224,8 @@ read_fields() {
             name) name=$value ;;
             labels) labels=$value ;;
             group) group=$value ;;
+            policy) policy=$value ;;
+            env) variables="$variables$value$NL" ;;
             end) whole=yes ;;
         esac
     done < "$1"
@@ -191,6 +246,8 @@ run() {
     # lie there for the job to read.
     rm -rf $HANDOVER $INCOMING
     unlock
+    limit_lifetime --no-block
+    keep_policy_token
     [ -n "$jit" ] || register || fail 'the registration failed'
     rm -f $DOORBELL $OUTPUT
     # The job may ring (mode 622), and nobody but root may write as the listener.
@@ -199,6 +256,25 @@ run() {
     answer_doorbell 4<&- &
     run_listener
     conclude "$code" ''
+}
+
+# For the job-started hook, which removes it: the job runs as the same user, but later.
+keep_policy_token() {
+    [ -n "$policy" ] || return 0
+    {
+        mkdir -m 700 $POLICY && (umask 077 && printf '%s\n' "$policy" > $POLICY/token) &&
+            chmod 400 $POLICY/token && chown -R "$JOB_USER:" $POLICY
+    } || fail 'the policy token cannot be kept'
+    policy=''
+}
+
+# One per line: the name, and the value in base64.
+export_variables() {
+    while read -r key value; do
+        [ -z "$key" ] || export "$key=$(printf '%s' "$value" | base64 -d)"
+    done << END
+$variables
+END
 }
 
 register() {
@@ -261,6 +337,7 @@ start_listener() {
     ACTIONS_RUNNER_HOOK_JOB_COMPLETED=$HOOKS/job-completed.sh
     export ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE
     export ACTIONS_RUNNER_HOOK_JOB_STARTED ACTIONS_RUNNER_HOOK_JOB_COMPLETED
+    export_variables
     as_job_user bin/Runner.Listener run
 }
 
@@ -301,6 +378,7 @@ answer_doorbell() {
                 # The listener may have told of the job before its metrics were there.
                 reach busy || tell_more busy
                 ;;
+            yes:job-refused) tell_more busy ;;
             yes:job-completed) return ;;
         esac
     done <&5
@@ -475,6 +553,7 @@ case ${1-} in
     run) run ;;
     install) install ;;
     ended) ended ;;
+    expire) expire ;;
     *)
         say "unknown verb ${1-}" >&2
         exit 64

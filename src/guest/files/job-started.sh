@@ -1,10 +1,12 @@
 #!/bin/sh
 # The runner application calls this as the job's user when a job starts. Writes the job's metrics
-# and rings the supervisor; must never fail or hold up a job.
+# and rings the supervisor, which must never fail or hold up a job; then asks whether the job may run,
+# and runs the operator's own script. Exit code 1 fails the job before its first step.
 set +e
 
 FILE=/var/lib/larm/metrics/pre-job-metrics.json
 DOORBELL=/run/larm/doorbell
+HOOKS=/usr/local/lib/larm
 
 # Whether the values can stand in JSON as they are, and are short. Python costs 20 ms.
 plain() {
@@ -49,7 +51,27 @@ write_metrics() {
     fi > $FILE.new && mv -fT $FILE.new $FILE
 }
 
-[ -e $FILE ] || write_metrics
 # Blocks if the supervisor is gone.
-[ ! -p $DOORBELL ] || timeout 1 sh -c "echo job-started > $DOORBELL"
+ring() {
+    [ ! -p $DOORBELL ] || timeout 1 sh -c "echo $1 > $DOORBELL"
+}
+
+may_run() {
+    [ -e $HOOKS/checks ] || return 0
+    # It has limits of its own, which are shorter.
+    timeout --kill-after 5 90 python3 -I $HOOKS/checks
+    case $? in
+        0) return 0 ;;
+        1) ;;
+        *) echo 'larm: the job is refused: the checks before it failed: contact the operators of these runners' ;;
+    esac
+    ring job-refused
+    return 1
+}
+
+[ -e $FILE ] || write_metrics
+ring job-started
+may_run || exit 1
+[ ! -e $HOOKS/pre-job ] || $HOOKS/job-script pre-job || exit 1
+[ -z "${DOCKERHUB_MIRROR-}" ] || echo "larm: images of Docker Hub come by way of $DOCKERHUB_MIRROR"
 exit 0

@@ -12,6 +12,7 @@ fn download() -> UserData {
             url: "https://example.org/a b.tar.gz?x=1&y='2'#z".replace(' ', "%20"),
             sha256: "AB".repeat(32),
         },
+        ..UserData::default()
     }
 }
 
@@ -42,7 +43,7 @@ fn pyyaml_reads_it_back_equal() {
         println!("SKIPPED: no python3 with PyYAML here (apt-get install python3-yaml)");
         return;
     };
-    for (index, file) in files(&download().runner).iter().enumerate() {
+    for (index, file) in files(&download()).iter().enumerate() {
         assert_eq!(read["write_files"][index], serde_json::to_value(file).unwrap());
     }
     let url = "https://example.org/a%20b.tar.gz?x=1&y='2'#z";
@@ -54,9 +55,9 @@ fn pyyaml_reads_it_back_equal() {
 
 #[test]
 fn a_guest_that_waits_for_the_application_has_the_units_for_it() {
-    let data = UserData { runner: RunnerSource::Pushed };
+    let data = UserData { runner: RunnerSource::Pushed, ..UserData::default() };
     let text = render(&data).unwrap();
-    let last = files(&data.runner).pop().unwrap();
+    let last = files(&data).pop().unwrap();
     assert_eq!(last.path, paths::SCRIPT);
     for path in [paths::APPLICATION_PATH, paths::APPLICATION_SERVICE] {
         assert!(text.contains(path) && !render(&UserData::default()).unwrap().contains(path));
@@ -83,13 +84,16 @@ fn what_could_hold_a_secret_or_break_a_line_is_refused() {
         ["", "ftp://a/b", "https://", "https://user:pass@host/x", "http://a/b c", "http://a\n"]
     {
         let runner = RunnerSource::Download { url: url.to_owned(), sha256: "a".repeat(64) };
-        let error = render(&UserData { runner }).unwrap_err().to_string();
+        let error = render(&UserData { runner, ..UserData::default() }).unwrap_err().to_string();
         assert!(!error.contains("pass"), "{error}");
     }
     for sha256 in ["", "abc", &"g".repeat(64)] {
         let url = "https://a/b".to_owned();
         let runner = RunnerSource::Download { url, sha256: sha256.to_owned() };
-        assert!(matches!(render(&UserData { runner }), Err(UserDataError::Sha256(_))));
+        assert!(matches!(
+            render(&UserData { runner, ..UserData::default() }),
+            Err(UserDataError::Sha256(_))
+        ));
     }
 }
 

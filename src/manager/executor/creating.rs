@@ -63,7 +63,10 @@ impl Executor {
         let mut config = keys::marks(record);
         // LXD starts an instance again that ran when LXD ended: a used runner would boot twice.
         config.insert("boot.autostart".to_owned(), "false".to_owned());
-        config.insert("cloud-init.user-data".to_owned(), self.place.user_data.to_string());
+        config.insert(
+            "cloud-init.user-data".to_owned(),
+            self.place.guests.borrow().user_data.to_string(),
+        );
         let limits = [("limits.cpu", spec.cpu.map(|cpus| cpus.to_string()))];
         let limits = limits.into_iter().chain([("limits.memory", spec.memory.clone())]);
         config.extend(limits.filter_map(|(key, value)| Some((key.to_owned(), value?))));

@@ -1,11 +1,17 @@
-//! Gets the credential, and pushes it into the guest's memory file system.
+//! Gets the credential and what comes with it, and pushes it into the guest's memory file system.
 
+use std::sync::Arc;
+
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{Executor, fault, since};
-use crate::guest::{Credential, handover};
+use crate::guest::Credential;
+use crate::guest::handover::{self, Extras};
 use crate::lxd::FileOptions;
+use crate::manager::GuestSetup;
 use crate::model::{Event, Fault, Record};
+use crate::services;
 
 impl Executor {
     pub(super) async fn hand_over(
@@ -13,15 +19,19 @@ impl Executor {
         record: &Record,
         credential: Option<&Credential>,
     ) -> Event {
-        let credential = match (&record.binding, credential) {
-            (Some(binding), _) => match self.register(record, binding).await {
-                Ok(credential) => credential,
-                Err(told) => return told,
-            },
-            (None, Some(credential)) => credential.clone(),
-            (None, None) => return Event::CredentialLost,
+        let guests = Arc::clone(&self.place.guests.borrow());
+        // Neither waits for the other.
+        let (credential, token) =
+            tokio::join!(self.credential(record, credential), self.policy_token(&guests));
+        let (credential, policy_token) = match (credential, token) {
+            (Ok(credential), Ok(token)) => (credential, token),
+            (Err(told), _) => return told,
+            (Ok(_), Err(fault)) => return Event::HandOverFailed(fault),
         };
-        let bytes = match handover::credential(&credential, &record.name) {
+        let server = services::draw(&guests.services.ssh_debug_connections);
+        let environment = server.map(services::tmate_variables).unwrap_or_default();
+        let extras = Extras { environment, policy_token };
+        let bytes = match handover::credential_with(&credential, &record.name, &extras) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = error.to_string();
@@ -37,6 +47,32 @@ impl Executor {
             Err(error) if error.is_not_found() => Event::HandedOver(since(begin)),
             Err(error) => Event::HandOverFailed(fault(&error)),
         }
+    }
+
+    async fn credential(
+        &self,
+        record: &Record,
+        credential: Option<&Credential>,
+    ) -> Result<Credential, Event> {
+        match (&record.binding, credential) {
+            (Some(binding), _) => self.register(record, binding).await,
+            (None, Some(credential)) => Ok(credential.clone()),
+            (None, None) => Err(Event::CredentialLost),
+        }
+    }
+
+    /// A token for the runner's one check, where there is a policy.
+    async fn policy_token(&self, guests: &GuestSetup) -> Result<Option<SecretString>, Fault> {
+        let Some(policy) = &guests.services.repo_policy_compliance else { return Ok(None) };
+        let failed = |message: String| Fault { transient: true, message };
+        let Some(client) = &self.place.policy else {
+            return Err(failed("no client for the policy service could be built".to_owned()));
+        };
+        let token = client.one_time_token(policy).await.map_err(|error| match error.hint() {
+            None => failed(error.to_string()),
+            Some(hint) => failed(format!("{error} ({hint})")),
+        })?;
+        Ok(Some(token))
     }
 
     pub(super) async fn push_secret(

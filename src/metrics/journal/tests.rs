@@ -17,6 +17,7 @@ fn spec() -> Spec {
         cpu: None,
         memory: None,
         disk: None,
+        guest: String::new(),
     }
 }
 

@@ -122,6 +122,7 @@ fn spec() -> Spec {
         cpu: None,
         memory: None,
         disk: None,
+        guest: String::new(),
     }
 }
 

@@ -27,6 +27,10 @@ pub struct JobSpec {
     pub repository: String,
     /// `GITHUB_EVENT_NAME`.
     pub event: String,
+    /// What GitHub tells of that event, as JSON (`GITHUB_EVENT_PATH`).
+    pub payload: String,
+    /// `GITHUB_BASE_REF` and `GITHUB_HEAD_REF`, of a pull request.
+    pub refs: Option<(String, String)>,
     /// The run that it belongs to; without one it is a run of its own.
     pub run: Option<u64>,
     /// Which attempt of the run it is.
@@ -155,6 +159,8 @@ impl JobSpec {
             workflow: "smoke".to_owned(),
             repository: "larm/smoke".to_owned(),
             event: "workflow_dispatch".to_owned(),
+            payload: "{}".to_owned(),
+            refs: None,
             run: None,
             attempt: 1,
             waits_for_approval: false,

@@ -105,6 +105,7 @@ impl Stage {
             },
             client: client.clone(),
             runner,
+            guests: None,
             accounts: Accounts::none(),
             application: watch::channel(None).1,
             state_dir: state.path().to_owned(),
@@ -293,5 +294,6 @@ fn spec_for(place: Place) -> Spec {
         cpu: None,
         memory: None,
         disk: None,
+        guest: String::new(),
     }
 }

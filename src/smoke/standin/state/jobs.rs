@@ -99,8 +99,10 @@ impl State {
             ("workflow", &spec.workflow),
             ("repository", &spec.repository),
             ("event", &spec.event),
+            ("payload", &spec.payload),
         ];
-        for (key, value) in facts {
+        let refs = spec.refs.iter().flat_map(|(base, head)| [("base", base), ("head", head)]);
+        for (key, value) in facts.into_iter().chain(refs) {
             writeln!(text, "{key} {}", STANDARD.encode(value)).ok()?;
         }
         writeln!(text, "run {}", record.run).ok()?;
