@@ -10,6 +10,7 @@
 
 mod accounts;
 mod application;
+pub mod isolation;
 mod reload;
 mod signals;
 mod webhook;
@@ -187,6 +188,10 @@ impl Parts {
             settings: reload::farm_settings(settings),
             stop: end_farm.clone(),
         };
+        let (isolation, wanted) = watch::channel(Arc::new(isolation::Wanted::of(settings)));
+        let mut keeper = isolation::Keeper::new(options.client.clone(), wanted);
+        keeper.prepare().await;
+        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(keeper.keep()));
         let farm = farm::start(options, &farm_tasks);
         let provider = Provider {
             cache: application_cache(&settings.state_dir),
@@ -208,7 +213,7 @@ impl Parts {
         };
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
         let webhook = webhook::serve(webhook, farm.clone(), end_requests.clone());
-        let listeners = Arc::new(Listeners { farm, manager: manager.clone(), accounts });
+        let listeners = Arc::new(Listeners { farm, manager: manager.clone(), accounts, isolation });
         Ok(Self {
             manager,
             running,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::host::HostFragment;
+use super::isolation::IsolationFragment;
 use super::place::Faults;
 use super::pool::PoolFragments;
 use super::settings::{ApplicationOrigin, Tarball};
@@ -33,6 +34,7 @@ pub(super) struct Fragment {
     pub(super) connection: ConnectionFragments,
     pub(super) webhook: WebhookFragment,
     pub(super) host: HostFragment,
+    pub(super) isolation: IsolationFragment,
     pub(super) pool: PoolFragments,
 }
 
@@ -56,6 +58,7 @@ pub(super) struct RunnerFragment {
     pub(super) cpu: Option<NonZeroU32>,
     pub(super) memory: Option<Size>,
     pub(super) disk: Option<Size>,
+    pub(super) nesting: Option<bool>,
     pub(super) tarball: Option<Tarball>,
     pub(super) application: Option<ApplicationOrigin>,
 }
@@ -71,6 +74,7 @@ struct RunnerTable {
     cpu: Option<NonZeroU32>,
     memory: Option<Size>,
     disk: Option<Size>,
+    nesting: Option<bool>,
     url: Option<WebUrl>,
     sha256: Option<Sha256>,
     application: Option<ApplicationOrigin>,
@@ -119,6 +123,7 @@ impl Fragment {
         self.connection.merge(later.connection, file);
         self.webhook.merge(later.webhook, file);
         self.host.merge(&later.host);
+        self.isolation.merge(later.isolation);
         self.pool.merge(later.pool, file, faults);
     }
 }
@@ -131,7 +136,8 @@ impl LxdFragment {
 
 impl RunnerFragment {
     fn merge(&mut self, later: Self) {
-        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball, application);
+        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk);
+        merge!(self, later: nesting, tarball, application);
     }
 }
 
@@ -180,10 +186,22 @@ impl TryFrom<RunnerTable> for RunnerFragment {
             cpu,
             memory,
             disk,
+            nesting,
             application,
             ..
         } = table;
-        Ok(Self { instance_type, image, pool, profiles, cpu, memory, disk, tarball, application })
+        Ok(Self {
+            instance_type,
+            image,
+            pool,
+            profiles,
+            cpu,
+            memory,
+            disk,
+            nesting,
+            tarball,
+            application,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use super::connection::ConnectionSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
+use super::isolation::IsolationSettings;
 use super::place::Faults;
 use super::pool::Surroundings;
 use super::value::{Length, Name};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// What runners may use of this machine.
     pub host: HostSettings,
+    /// What guests may reach.
+    pub isolation: IsolationSettings,
     /// The pools, in the order in which they are written first.
     pub pools: Vec<Pool>,
 }
@@ -170,6 +173,7 @@ impl Settings {
             connections: [vec![default], further].concat(),
             webhook: written.webhook.into_settings(faults),
             host: written.host.into_settings(),
+            isolation: written.isolation.into_settings(),
             pools,
         }
     }
@@ -223,6 +227,7 @@ impl RunnerSettings {
                 cpu: written.cpu.map(std::num::NonZeroU32::get),
                 memory: written.memory.map(|size| size.0),
                 disk: written.disk.map(|size| size.0),
+                nesting: written.nesting.unwrap_or_default(),
             },
             tarball: written.tarball,
             application: written.application,

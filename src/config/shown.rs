@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::host::HostSettings;
+use super::isolation::IsolationSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
 use super::webhook::WebhookSettings;
@@ -44,6 +45,7 @@ impl Settings {
         all.some("connection", Some(further).filter(|tables| !tables.is_empty()));
         all.some("webhook", self.webhook.as_ref().map(of_webhook));
         all.put("host", of_host(&self.host));
+        all.put("isolation", of_isolation(&self.isolation));
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
         all.some("pool", Some(pools).filter(|pools| !pools.is_empty()));
         Shown(all.0)
@@ -133,6 +135,7 @@ fn put_shape(keys: &mut Keys, spec: &Spec) {
     keys.some("cpu", spec.cpu.map(i64::from));
     keys.some("memory", spec.memory.clone());
     keys.some("disk", spec.disk.clone());
+    keys.put("nesting", spec.nesting);
 }
 
 fn of_deadlines(deadlines: &Deadlines) -> Table {
@@ -208,6 +211,14 @@ fn of_host(host: &HostSettings) -> Table {
     keys.text("disk_reserve", &size::text(host.disk_reserve));
     keys.number("cpu_overcommit", host.cpu_overcommit);
     keys.number("creations_per_minute", host.creations_per_minute);
+    keys.0
+}
+
+fn of_isolation(isolation: &IsolationSettings) -> Table {
+    let mut keys = Keys::default();
+    keys.put("enforce", isolation.enforce);
+    keys.texts("allow", &isolation.allow.iter().map(ToString::to_string).collect::<Vec<_>>());
+    keys.texts("deny", &isolation.deny.iter().map(ToString::to_string).collect::<Vec<_>>());
     keys.0
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::accounts;
+use super::isolation::Wanted;
 use crate::clock;
 use crate::config::Settings;
 use crate::farm::{Farm, FarmSettings, HostLimits, PollSettings};
@@ -21,6 +22,7 @@ pub(super) struct Listeners {
     pub(super) farm: Farm,
     pub(super) manager: LxdRunnerManager,
     pub(super) accounts: watch::Sender<Arc<Accounts>>,
+    pub(super) isolation: watch::Sender<Arc<Wanted>>,
 }
 
 impl Listeners {
@@ -33,6 +35,7 @@ impl Listeners {
         let in_use = bound.map(|binding| binding.target.connection.clone()).collect();
         let accounts = accounts::all(now, &self.accounts.borrow(), &in_use);
         self.accounts.send_replace(accounts);
+        self.isolation.send_replace(Arc::new(Wanted::of(now)));
         let settings = farm_settings(now);
         if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
             tracing::warn!(%error, "the pools' deadlines were not taken");

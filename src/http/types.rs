@@ -318,6 +318,7 @@ impl InstanceBody {
             cpu: self.cpu.or(default.cpu),
             memory: self.memory.or(default.memory),
             disk: self.disk.or(default.disk),
+            nesting: default.nesting,
         }
     }
 }

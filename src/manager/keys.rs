@@ -11,6 +11,7 @@ const POOL: &str = "user.larm.pool";
 const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";
 const DISK: &str = "user.larm.disk";
+const NESTING: &str = "user.larm.nesting";
 const KEEPER: &str = "user.larm.keeper";
 const FARM: &str = "farm";
 
@@ -25,6 +26,7 @@ pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
     ]
     .into_iter()
     .chain(spec.disk.as_deref().map(|disk| (DISK, disk)))
+    .chain(spec.nesting.then_some((NESTING, "true")))
     .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect()
@@ -51,6 +53,7 @@ pub(super) fn spec(
         cpu: text("limits.cpu").and_then(|cpus| cpus.parse().ok()),
         memory: text("limits.memory"),
         disk: text(DISK),
+        nesting: config.get(NESTING).is_some_and(|nesting| nesting == "true"),
     }
 }
 
@@ -77,6 +80,7 @@ mod tests {
             cpu: None,
             memory: None,
             disk: Some("10GiB".into()),
+            nesting: true,
         };
         let prefix: NamePrefix = "larm".parse().unwrap();
         let name = "larm-0123456789ab".parse().unwrap();

@@ -24,6 +24,7 @@ mod github;
 mod guest;
 mod health;
 mod instance;
+pub mod isolation;
 mod job;
 mod journal;
 mod metric_event;

@@ -141,6 +141,9 @@ pub struct Spec {
     pub memory: Option<String>,
     /// Root disk size ("10GiB"); the profiles' without it.
     pub disk: Option<String>,
+    /// Whether jobs may run containers in a container: it opens much of the kernel to them.
+    #[serde(default)]
+    pub nesting: bool,
 }
 
 /// When a runner entered each phase, by the host's clock.

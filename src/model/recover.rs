@@ -116,6 +116,7 @@ mod tests {
             cpu: None,
             memory: None,
             disk: None,
+            nesting: false,
         }
     }
 

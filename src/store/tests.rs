@@ -30,6 +30,7 @@ fn record(n: u64) -> Arc<Record> {
         cpu: Some(2),
         memory: None,
         disk: None,
+        nesting: false,
     };
     Arc::new(Record::planned(format!("t-{id}").parse().unwrap(), spec, true, now()))
 }

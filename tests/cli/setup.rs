@@ -41,7 +41,7 @@ async fn a_second_run_keeps_the_bridge_of_the_first() {
     let lxd = StandIn::start(StandInOptions::default()).unwrap();
     let client = Client::new(ClientOptions::new(lxd.socket()));
     let place = Place::with_config("[lxd]\nproject = 'default'\n");
-    let bridge = "create bridge larmbr0 (IPv4 with NAT, no IPv6)".to_owned();
+    let bridge = "create bridge larmbr0 (IPv4 with NAT, no IPv6, isolated)".to_owned();
     assert!(steps(&place, &lxd, &[]).contains(&bridge));
     client.create_profile(&profile()).await.unwrap();
     let again = steps(&place, &lxd, &[]);

@@ -48,6 +48,7 @@ fn planned() -> Record {
         cpu: None,
         memory: None,
         disk: None,
+        nesting: false,
     };
     Record::planned("larm-0123456789ab".parse().unwrap(), spec, true, larm::clock::now())
 }

@@ -17,6 +17,7 @@ fn record(name: &str, phase: Phase) -> Record {
         cpu: None,
         memory: None,
         disk: None,
+        nesting: false,
     };
     let mut record =
         Record::planned(name.parse().unwrap(), spec, false, jiff::Timestamp::UNIX_EPOCH);

@@ -38,6 +38,7 @@ fn spec(pool: &str, gib: u64) -> Spec {
         cpu: Some(1),
         memory: Some(format!("{gib}GiB")),
         disk: None,
+        nesting: false,
     }
 }
 

@@ -103,6 +103,7 @@ mod tests {
             cpu: None,
             memory: None,
             disk: None,
+            nesting: false,
         };
         let mut record = Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(0));
         (record.keeper, record.phase) = (Keeper::Farm, Phase::Standby);

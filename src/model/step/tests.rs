@@ -117,6 +117,7 @@ fn spec() -> Spec {
         cpu: None,
         memory: None,
         disk: None,
+        nesting: false,
     }
 }
 

@@ -30,6 +30,7 @@ fn record(n: u64, phase: Phase) -> Record {
         cpu: None,
         memory: None,
         disk: None,
+        nesting: false,
     };
     let mut record = Record::planned(name(n), spec, false, at(0));
     record.phase = phase;

@@ -292,5 +292,6 @@ fn spec_for(place: Place) -> Spec {
         cpu: None,
         memory: None,
         disk: None,
+        nesting: false,
     }
 }

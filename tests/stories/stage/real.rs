@@ -44,6 +44,7 @@ impl Real {
             cpu: None,
             memory: None,
             disk: None,
+            nesting: false,
         }
     }
 
