@@ -54,6 +54,7 @@ fn every_key_is_documented() {
         ("[github]", "github."),
         ("[webhook]", "webhook."),
         ("[host]", "host."),
+        ("[isolation]", "isolation."),
         ("[[pool]]\nname = \"a\"", "pool."),
     ] {
         let keys = keys_of(table);

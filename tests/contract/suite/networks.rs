@@ -1,0 +1,76 @@
+//! Networks and their ACLs.
+
+use larm::lxd::{AclRule, ErrorKind, NetworkChange, NewNetwork, NewNetworkAcl};
+
+use super::Environment;
+
+/// An ACL is kept as it was given, is in use as long as a network has it, and a change that somebody
+/// else has overtaken is refused.
+pub(crate) async fn keep_acls_and_refuse_late_changes(environment: Environment) {
+    let client = &environment.client;
+    // As short as the name of an interface must be.
+    let bits = uuid::Uuid::new_v4().as_u64_pair().0;
+    let name = format!("tacl{:08x}", bits >> 32);
+    let text = |text: &str| text.to_owned();
+    let rule = AclRule {
+        action: text("allow"),
+        state: text("enabled"),
+        description: text("what is needed"),
+        destination: text("10.9.8.0/24,10.9.9.1"),
+        protocol: text("tcp"),
+        destination_port: text("443,8000-8010"),
+        ..AclRule::default()
+    };
+    let mut acl = NewNetworkAcl {
+        name: name.clone(),
+        description: text("test"),
+        config: [(text("user.x"), text("1"))].into(),
+        egress: vec![rule],
+        ingress: vec![],
+    };
+    assert_eq!(client.network_acl(&name).await.unwrap(), None);
+    client.create_network_acl(&acl).await.unwrap();
+    let again = client.create_network_acl(&acl).await.unwrap_err();
+    assert!(matches!(again.kind(), ErrorKind::AlreadyExists { .. }), "{again}");
+    let first = client.network_acl_tagged(&name).await.unwrap().unwrap();
+    assert!(first.value.is(&acl), "{first:?}");
+    assert!(client.network_acls().await.unwrap().contains(&first.value));
+
+    let reject = AclRule { action: text("reject"), state: text("enabled"), ..AclRule::default() };
+    acl.egress.push(AclRule { destination: text("1.1.1.1"), ..reject });
+    client.update_network_acl(&acl, &first.etag).await.unwrap();
+    let late = client.update_network_acl(&acl, &first.etag).await.unwrap_err();
+    assert!(late.is_changed_meanwhile(), "{late}");
+    let updated = client.network_acl(&name).await.unwrap().unwrap();
+    assert!(updated.is(&acl), "{updated:?}");
+
+    let config = [("ipv4.address", "none"), ("ipv6.address", "none")];
+    let network = NewNetwork {
+        name: name.clone(),
+        kind: text("bridge"),
+        description: text("test"),
+        config: config.map(|(key, value)| (text(key), text(value))).into(),
+    };
+    client.create_network(&network).await.unwrap();
+    let first = client.network_tagged(&name).await.unwrap().unwrap();
+    let change = |acls: &str| NetworkChange {
+        description: text("kept"),
+        config: [(text("security.acls"), text(acls))].into(),
+    };
+    let unknown = client.change_network(&name, &change("no-such-acl"), "").await.unwrap_err();
+    assert!(unknown.to_string().contains("does not exist"), "{unknown}");
+    client.change_network(&name, &change(&name), &first.etag).await.unwrap();
+    let late = client.change_network(&name, &change(""), &first.etag).await.unwrap_err();
+    assert!(late.is_changed_meanwhile(), "{late}");
+    let found = client.network(&name).await.unwrap().unwrap();
+    assert_eq!((&found.config["security.acls"], found.description.as_str()), (&name, "kept"));
+    assert_eq!(found.config["ipv4.address"], "none", "what was not named stays");
+    let used = client.network_acl(&name).await.unwrap().unwrap().used_by;
+    assert_eq!(used, [format!("/1.0/networks/{name}")]);
+    let in_use = client.delete_network_acl(&name).await.unwrap_err();
+    assert!(in_use.to_string().contains("in use"), "{in_use}");
+
+    client.delete_network(&name).await.unwrap();
+    client.delete_network_acl(&name).await.unwrap();
+    assert!(client.delete_network_acl(&name).await.unwrap_err().is_not_found());
+}
