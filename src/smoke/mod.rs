@@ -153,7 +153,7 @@ async fn open(
         enforce: true,
         prefix: manager.name_prefix().to_string(),
         profiles: options.spec.profiles.iter().cloned().collect(),
-        needs: isolation::of_url(&github.url()).into_iter().collect(),
+        needs: isolation::of_url(github.url()).into_iter().collect(),
         deny: Vec::new(),
     };
     isolation::apply(&options.client, &wanted, &mut isolation::Resolver::default()).await.map(drop)

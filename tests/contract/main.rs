@@ -97,6 +97,7 @@ macro_rules! on_target {
             }
             networks {
                 keep_acls_and_refuse_late_changes,
+                have_acls_that_are_in_use_then,
             }
             logs {
                 keep_the_console,

@@ -8,7 +8,8 @@ use larm::lxd::{Client, Exec};
 /// and prints a line for each: what became of it.
 const PROBE: &str = r#"
 import socket, sys
-for one in sys.argv[1:]:
+from concurrent.futures import ThreadPoolExecutor
+def probe(one):
     source, address, port = one.split(",")
     try:
         target = socket.getaddrinfo(address, int(port), type=socket.SOCK_STREAM)[0]
@@ -17,9 +18,12 @@ for one in sys.argv[1:]:
             if source != "-":
                 made.bind((source, 0))
             made.connect(target[4])
-        print("open")
+        return "open"
     except OSError:
-        print("shut")
+        return "shut"
+places = sys.argv[1:]
+for line in ThreadPoolExecutor(len(places)).map(probe, places):
+    print(line)
 "#;
 
 /// A place to connect to.
@@ -58,5 +62,5 @@ pub(crate) async fn sh(client: &Client, name: &str, script: &str) -> String {
 async fn run(client: &Client, name: &str, command: Vec<String>) -> String {
     let exec = Exec { command, ..Exec::default() };
     let done = client.run(name, &exec, 64 << 10, Duration::from_mins(1)).await.unwrap();
-    done.text().clone()
+    done.text()
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use larm::daemon::isolation::{self, Resolver, Wanted, acls_of};
-use larm::lxd::{Client, ClientOptions, Config, NewNetwork, NewProfile};
+use larm::lxd::{Client, ClientOptions, Config, NewNetwork, NewNetworkAcl, NewProfile};
 
 use crate::host;
 use crate::support::standin::{StandIn, StandInOptions};
@@ -29,20 +29,20 @@ fn wanted(prefix: &str, profile: &str) -> Wanted {
     }
 }
 
-async fn keep_each_others_rules(client: &Client, count: usize) {
-    let name = format!("tisos{:06x}", uuid::Uuid::new_v4().as_u64_pair().0 & 0xff_ffff);
-    let acl = larm::lxd::NewNetworkAcl { name: name.clone(), ..Default::default() };
+fn config(pairs: &[(&str, &str)]) -> Config {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A bridge as isolated as `larm setup` leaves it, with an ACL of somebody else, and a profile with
+/// it; all of one name.
+async fn make_bridge(client: &Client, name: &str) {
+    let acl = NewNetworkAcl { name: name.to_owned(), ..NewNetworkAcl::default() };
     client.create_network_acl(&acl).await.unwrap();
-    // As isolated as `larm setup` would leave it, with an ACL of somebody else.
-    let had_base = client.network_acl(isolation::BASE).await.unwrap().is_some();
-    if !had_base {
-        client.create_network_acl(&isolation::base_acl(&[])).await.unwrap();
+    if client.network_acl(isolation::BASE).await.unwrap().is_none() {
+        isolation::put_acl(client, &isolation::base_acl(&[])).await.unwrap();
     }
-    let config = |pairs: &[(&str, &str)]| -> Config {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
     let network = NewNetwork {
-        name: name.clone(),
+        name: name.to_owned(),
         kind: "bridge".to_owned(),
         description: "kept".to_owned(),
         config: config(&[
@@ -52,11 +52,15 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
         ]),
     };
     client.create_network(&network).await.unwrap();
-    let card = config(&[("type", "nic"), ("name", "eth0"), ("network", &name)]);
+    let card = config(&[("type", "nic"), ("name", "eth0"), ("network", name)]);
     let devices = [("eth0".to_owned(), card)].into();
-    let profile = NewProfile { name: name.clone(), devices, ..NewProfile::default() };
+    let profile = NewProfile { name: name.to_owned(), devices, ..NewProfile::default() };
     client.create_profile(&profile).await.unwrap();
+}
 
+async fn keep_each_others_rules(client: &Client, count: usize) {
+    let name = format!("tisos{:06x}", uuid::Uuid::new_v4().as_u64_pair().0 & 0xff_ffff);
+    make_bridge(client, &name).await;
     let larms: Vec<Wanted> = (0..count).map(|n| wanted(&format!("{name}-{n}"), &name)).collect();
     let applied = join_all(
         larms
@@ -72,7 +76,7 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
     all.sort();
     assert_eq!(acls, all);
     assert_eq!(found.description, "kept");
-    let own = client.network_acl(&all[0]).await.unwrap().unwrap();
+    let own = client.network_acl(all.first().unwrap()).await.unwrap().unwrap();
     let actions: Vec<&str> = own.egress.iter().map(|rule| rule.action.as_str()).collect();
     assert_eq!(actions, ["reject", "allow"]);
 
@@ -83,7 +87,4 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
     client.delete_profile(&name).await.unwrap();
     client.delete_network(&name).await.unwrap();
     client.delete_network_acl(&name).await.unwrap();
-    if !had_base {
-        client.delete_network_acl(isolation::BASE).await.unwrap();
-    }
 }

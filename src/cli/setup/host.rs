@@ -86,7 +86,7 @@ pub(super) async fn apply(step: &Step, client: &Client) -> Result<(), CliError> 
         Step::CreateBridge { name, address, isolated } => {
             create_bridge(&root, name, address.as_deref(), *isolated).await?;
         }
-        Step::IsolateBridge { name, changes } => isolate(&root, name, changes).await?,
+        Step::IsolateBridge { name, .. } => isolate(&root, name).await?,
         Step::CreateProfile(profile) => client.create_profile(&request(profile)).await?,
         Step::UpdateProfile { profile, .. } => client.update_profile(&request(profile)).await?,
     }
@@ -142,12 +142,11 @@ fn bridge(name: &str, address: &str, isolated: bool) -> lxd::NewNetwork {
     }
 }
 
-/// Changes a bridge that is as it was when the plan was made. A new daemon may have added its ACL
-/// meanwhile: then nothing is changed, and the next run sees it.
-async fn isolate(root: &Client, name: &str, changes: &lxd::Config) -> Result<(), CliError> {
+/// Isolates a bridge. Its ACLs are read again, as a daemon may have added its own meanwhile.
+async fn isolate(root: &Client, name: &str) -> Result<(), CliError> {
     let Some(found) = root.network_tagged(name).await? else { return Ok(()) };
-    let change =
-        lxd::NetworkChange { description: found.value.description, config: changes.clone() };
+    let config = isolation::settings(&found.value);
+    let change = lxd::NetworkChange { description: found.value.description, config };
     Ok(root.change_network(name, &change, &found.etag).await?)
 }
 

@@ -80,11 +80,13 @@ pub(super) struct Keeper {
     wanted: watch::Receiver<Arc<Wanted>>,
     resolver: Resolver,
     ready: bool,
+    /// The isolated bridges that the log has told of.
+    told: Vec<String>,
 }
 
 impl Keeper {
     pub(super) fn new(client: Client, wanted: watch::Receiver<Arc<Wanted>>) -> Self {
-        Self { client, wanted, resolver: Resolver::default(), ready: false }
+        Self { client, wanted, resolver: Resolver::default(), ready: false, told: Vec::new() }
     }
 
     /// Tries it once before there are guests, but not for long: LXD need not be there.
@@ -121,8 +123,9 @@ impl Keeper {
         }
         match apply(&self.client, &wanted, &mut self.resolver).await {
             Ok(bridges) => {
-                if !bridges.is_empty() {
-                    tracing::info!(?bridges, "guests are isolated");
+                if bridges != self.told {
+                    tracing::info!(?bridges, "guests on these bridges are isolated");
+                    self.told = bridges;
                 }
                 self.resolver.knows_all()
             }

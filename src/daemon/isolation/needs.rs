@@ -16,11 +16,8 @@ pub fn needs(settings: &Settings) -> Vec<Endpoint> {
 /// The service behind a URL; none where it is no URL of a host, or one with an IPv6 address.
 pub fn of_url(url: &str) -> Option<Endpoint> {
     let url: http::Uri = url.parse().ok()?;
-    let port = match (url.port_u16(), url.scheme_str()) {
-        (Some(port), _) => port,
-        (None, Some("http")) => 80,
-        (None, _) => 443,
-    };
+    let usual = if url.scheme_str()? == "http" { 80 } else { 443 };
+    let port = url.port_u16().unwrap_or(usual);
     Endpoint::tcp(url.host()?, port).ok()
 }
 

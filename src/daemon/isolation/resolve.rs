@@ -84,8 +84,8 @@ mod tests {
         resolver.known.insert("no-such-name.invalid".to_owned(), vec![block]);
         let endpoints = ["10.0.0.0/8", "localhost:80", "no-such-name.invalid:1"]
             .map(|one| one.parse().unwrap());
-        let resolved = resolver.resolve(&endpoints).await;
-        let addresses: Vec<_> = resolved.into_iter().map(|one| one.addresses).collect();
+        let found = resolver.resolve(&endpoints).await;
+        let addresses: Vec<_> = found.into_iter().map(|one| one.addresses).collect();
         assert_eq!(addresses[0], ["10.0.0.0/8".parse().unwrap()]);
         assert_eq!(addresses[1], ["127.0.0.1".parse().unwrap()]);
         assert_eq!(addresses[2], [block]);

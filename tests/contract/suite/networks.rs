@@ -4,14 +4,16 @@ use larm::lxd::{AclRule, ErrorKind, NetworkChange, NewNetwork, NewNetworkAcl};
 
 use super::Environment;
 
-/// An ACL is kept as it was given, is in use as long as a network has it, and a change that somebody
-/// else has overtaken is refused.
-pub(crate) async fn keep_acls_and_refuse_late_changes(environment: Environment) {
-    let client = &environment.client;
-    // As short as the name of an interface must be.
-    let bits = uuid::Uuid::new_v4().as_u64_pair().0;
-    let name = format!("tacl{:08x}", bits >> 32);
-    let text = |text: &str| text.to_owned();
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// As short as the name of an interface must be.
+fn name() -> String {
+    format!("tacl{:08x}", uuid::Uuid::new_v4().as_u64_pair().0 >> 32)
+}
+
+fn acl(name: &str) -> NewNetworkAcl {
     let rule = AclRule {
         action: text("allow"),
         state: text("enabled"),
@@ -21,13 +23,18 @@ pub(crate) async fn keep_acls_and_refuse_late_changes(environment: Environment) 
         destination_port: text("443,8000-8010"),
         ..AclRule::default()
     };
-    let mut acl = NewNetworkAcl {
-        name: name.clone(),
+    NewNetworkAcl {
+        name: text(name),
         description: text("test"),
         config: [(text("user.x"), text("1"))].into(),
         egress: vec![rule],
         ingress: vec![],
-    };
+    }
+}
+
+pub(crate) async fn keep_acls_and_refuse_late_changes(environment: Environment) {
+    let (client, name) = (&environment.client, name());
+    let mut acl = acl(&name);
     assert_eq!(client.network_acl(&name).await.unwrap(), None);
     client.create_network_acl(&acl).await.unwrap();
     let again = client.create_network_acl(&acl).await.unwrap_err();
@@ -43,7 +50,13 @@ pub(crate) async fn keep_acls_and_refuse_late_changes(environment: Environment) 
     assert!(late.is_changed_meanwhile(), "{late}");
     let updated = client.network_acl(&name).await.unwrap().unwrap();
     assert!(updated.is(&acl), "{updated:?}");
+    client.delete_network_acl(&name).await.unwrap();
+    assert!(client.delete_network_acl(&name).await.unwrap_err().is_not_found());
+}
 
+pub(crate) async fn have_acls_that_are_in_use_then(environment: Environment) {
+    let (client, name) = (&environment.client, name());
+    client.create_network_acl(&acl(&name)).await.unwrap();
     let config = [("ipv4.address", "none"), ("ipv6.address", "none")];
     let network = NewNetwork {
         name: name.clone(),
@@ -69,8 +82,6 @@ pub(crate) async fn keep_acls_and_refuse_late_changes(environment: Environment) 
     assert_eq!(used, [format!("/1.0/networks/{name}")]);
     let in_use = client.delete_network_acl(&name).await.unwrap_err();
     assert!(in_use.to_string().contains("in use"), "{in_use}");
-
     client.delete_network(&name).await.unwrap();
     client.delete_network_acl(&name).await.unwrap();
-    assert!(client.delete_network_acl(&name).await.unwrap_err().is_not_found());
 }

@@ -38,9 +38,9 @@ pub(super) fn acl(plan: &mut Plan, found: &Found) -> bool {
 pub(super) fn bridge(plan: &mut Plan, wanted: &Wanted, bridge: &Network) {
     let name = &wanted.bridge;
     let settings = settings(bridge);
-    let changed = |(key, value): &(&String, &String)| bridge.config.get(*key) != Some(*value);
+    let differs = |(key, value): &(&String, &String)| bridge.config.get(*key) != Some(*value);
     let changes: Config =
-        settings.iter().filter(changed).map(|(key, value)| (key.clone(), value.clone())).collect();
+        settings.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect();
     if changes.is_empty() {
         return;
     }

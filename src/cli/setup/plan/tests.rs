@@ -151,7 +151,7 @@ fn without_btrfs_the_pool_is_a_directory_and_has_no_size() {
 #[test]
 fn a_driver_that_was_asked_for_is_taken_unseen() {
     let asked = Wanted { pool_driver: Some("btrfs".into()), ..wanted() };
-    let found = plan(&asked, &Found::default());
+    let found = plan(&asked, &Found { server: ready().server, ..Found::default() });
     assert!(texts(&found).contains("create storage pool larm (btrfs, 20GiB)"));
     assert!(found.remarks.is_empty(), "{:?}", found.remarks);
 }
