@@ -40,7 +40,8 @@ impl Ground {
         let bridge = host::variable("LARM_TEST_BRIDGE", "larmbr0");
         let network = client.network(&bridge).await.unwrap().unwrap();
         assert!(isolation::is_isolated(&network), "{bridge} is not isolated: run `larm setup`");
-        let address = network.config["ipv4.address"].split('/').next().unwrap().to_owned();
+        let address =
+            network.config.get("ipv4.address").unwrap().split('/').next().unwrap().to_owned();
         let github = serve_github(address.parse().unwrap()).await;
         let bits = uuid::Uuid::new_v4().as_u64_pair().0;
         let prefix = format!("tiso-{:04x}", bits & 0xffff);
@@ -80,7 +81,7 @@ impl Ground {
     /// As larm's own profile, on the isolated bridge.
     async fn make_profile(&self) {
         let known = self.client.profile(&host::profile()).await.unwrap().unwrap();
-        let root = known.devices["root"].clone();
+        let root = known.devices.get("root").unwrap().clone();
         let card = [
             ("type", "nic"),
             ("name", "eth0"),

@@ -68,9 +68,20 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
             .map(async |wanted| isolation::apply(client, wanted, &mut Resolver::default()).await),
     );
     assert!(applied.await.into_iter().all(|one| one.is_ok_and(|found| found == [name.clone()])));
+    expect_rules_of_all(client, &name, &larms).await;
+    let removed = larms.iter().map(|one| isolation::remove(client, &one.prefix, &one.profiles));
+    assert!(join_all(removed).await.iter().all(Result::is_ok));
     let found = client.network(&name).await.unwrap().unwrap();
+    assert_eq!(acls_of(&found).collect::<Vec<_>>(), ["larm", &name]);
+    client.delete_profile(&name).await.unwrap();
+    client.delete_network(&name).await.unwrap();
+    client.delete_network_acl(&name).await.unwrap();
+}
+
+async fn expect_rules_of_all(client: &Client, name: &str, larms: &[Wanted]) {
+    let found = client.network(name).await.unwrap().unwrap();
     let mut acls: Vec<String> = acls_of(&found).map(str::to_owned).collect();
-    assert_eq!(acls.drain(..2).collect::<Vec<_>>(), ["larm", &name]);
+    assert_eq!(acls.drain(..2).collect::<Vec<_>>(), ["larm", name]);
     acls.sort();
     let mut all: Vec<String> = larms.iter().map(|one| isolation::own_name(&one.prefix)).collect();
     all.sort();
@@ -79,12 +90,4 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
     let own = client.network_acl(all.first().unwrap()).await.unwrap().unwrap();
     let actions: Vec<&str> = own.egress.iter().map(|rule| rule.action.as_str()).collect();
     assert_eq!(actions, ["reject", "allow"]);
-
-    let removed = larms.iter().map(|one| isolation::remove(client, &one.prefix, &one.profiles));
-    assert!(join_all(removed).await.iter().all(Result::is_ok));
-    let found = client.network(&name).await.unwrap().unwrap();
-    assert_eq!(acls_of(&found).collect::<Vec<_>>(), ["larm", &name]);
-    client.delete_profile(&name).await.unwrap();
-    client.delete_network(&name).await.unwrap();
-    client.delete_network_acl(&name).await.unwrap();
 }

@@ -355,7 +355,7 @@ impl Host {
             "networks" => self.networks.remove(name),
             "network-acls" => {
                 let used = self.acls.get(name).map(|acl| self.used(acl));
-                if used.is_some_and(|acl| acl["used_by"] != json!([])) {
+                if used.is_some_and(|acl| acl.get("used_by") != Some(&json!([]))) {
                     return Err(Refusal::new(500, "Cannot delete an ACL that is in use"));
                 }
                 self.acls.remove(name)
