@@ -370,13 +370,14 @@ impl Host {
     /// An ACL with the networks that use it.
     fn used(&self, acl: &Value) -> Value {
         let name = acl.get("name").and_then(Value::as_str).unwrap_or_default();
-        let uses = |network: &Value| {
+        let has_it = |network: &Value| {
             network.get("config").is_some_and(|config| acls_of(config).any(|one| one == name))
         };
-        let users = self.networks.iter().filter(|(_, network)| uses(network));
-        let users: Vec<String> = users.map(|(name, _)| format!("/1.0/networks/{name}")).collect();
+        let networks = self.networks.iter().filter(|(_, network)| has_it(network));
+        let networks: Vec<String> =
+            networks.map(|(name, _)| format!("/1.0/networks/{name}")).collect();
         let mut acl = acl.clone();
-        merge(&mut acl, &json!({"used_by": users}));
+        merge(&mut acl, &json!({"used_by": networks}));
         acl
     }
 
