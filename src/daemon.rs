@@ -12,6 +12,7 @@ mod accounts;
 mod application;
 mod counting;
 mod guests;
+pub mod isolation;
 mod reload;
 mod signals;
 mod webhook;
@@ -213,6 +214,10 @@ impl Parts {
             settings: reload::farm_settings(settings, &digest),
             stop: end_farm.clone(),
         };
+        let (isolation, wanted) = watch::channel(Arc::new(isolation::Wanted::of(settings)));
+        let mut keeper = isolation::Keeper::new(options.client.clone(), wanted);
+        keeper.prepare().await;
+        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(keeper.keep()));
         let farm = farm::start(options, &farm_tasks);
         let export = export::follow(export_options(settings), manager.clone());
         farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(export));
@@ -240,8 +245,15 @@ impl Parts {
         let api = control_api(settings, &digest, scrape, sender, end_requests.clone());
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
         let webhook = webhook::serve(webhook, farm.clone(), metrics.clone(), end_requests.clone());
-        let listeners =
-            Listeners { farm, manager: manager.clone(), accounts, metrics, guests, runner };
+        let listeners = Listeners {
+            farm,
+            manager: manager.clone(),
+            accounts,
+            metrics,
+            guests,
+            runner,
+            isolation,
+        };
         let listeners = Arc::new(listeners);
         Ok(Self {
             manager,

@@ -59,6 +59,7 @@ fn every_key_is_documented() {
         ("[services.proxy]", "services.proxy."),
         ("[services.pre_job]", "services.pre_job."),
         ("[services.post_job]", "services.post_job."),
+        ("[isolation]", "isolation."),
         ("[[pool]]\nname = \"a\"", "pool."),
     ] {
         let keys = keys_of(table);

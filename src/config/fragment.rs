@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::events::EventsFragment;
 use super::host::HostFragment;
+use super::isolation::IsolationFragment;
 use super::logs::LogsFragment;
 use super::metrics::MetricsFragment;
 use super::place::Faults;
@@ -42,6 +43,7 @@ pub(super) struct Fragment {
     pub(super) host: HostFragment,
     pub(super) events: EventsFragment,
     pub(super) services: ServicesFragment,
+    pub(super) isolation: IsolationFragment,
     pub(super) pool: PoolFragments,
 }
 
@@ -65,6 +67,7 @@ pub(super) struct RunnerFragment {
     pub(super) cpu: Option<NonZeroU32>,
     pub(super) memory: Option<Size>,
     pub(super) disk: Option<Size>,
+    pub(super) nesting: Option<bool>,
     pub(super) tarball: Option<Tarball>,
     pub(super) application: Option<ApplicationOrigin>,
     pub(super) lifetime: Option<Length>,
@@ -81,6 +84,7 @@ struct RunnerTable {
     cpu: Option<NonZeroU32>,
     memory: Option<Size>,
     disk: Option<Size>,
+    nesting: Option<bool>,
     url: Option<WebUrl>,
     sha256: Option<Sha256>,
     application: Option<ApplicationOrigin>,
@@ -135,6 +139,7 @@ impl Fragment {
         self.host.merge(&later.host);
         self.events.merge(later.events);
         self.services.merge(later.services, file);
+        self.isolation.merge(later.isolation);
         self.pool.merge(later.pool, file, faults);
     }
 }
@@ -147,8 +152,8 @@ impl LxdFragment {
 
 impl RunnerFragment {
     fn merge(&mut self, later: Self) {
-        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk, tarball);
-        merge!(self, later: application, lifetime);
+        merge!(self, later: instance_type, image, pool, profiles, cpu, memory, disk);
+        merge!(self, later: nesting, tarball, application, lifetime);
     }
 }
 
@@ -198,6 +203,7 @@ impl TryFrom<RunnerTable> for RunnerFragment {
             cpu,
             memory,
             disk,
+            nesting,
             application,
             lifetime,
             ..
@@ -210,6 +216,7 @@ impl TryFrom<RunnerTable> for RunnerFragment {
             cpu,
             memory,
             disk,
+            nesting,
             tarball,
             application,
             lifetime,

@@ -32,6 +32,7 @@ pub(super) struct PoolFragment {
     cpu: Option<NonZeroU32>,
     memory: Option<Size>,
     disk: Option<Size>,
+    nesting: Option<bool>,
     min_idle: Option<Placed<u16>>,
     standby: Option<Placed<u16>>,
     max: Option<Placed<NonZeroU16>>,
@@ -67,7 +68,7 @@ impl PoolFragment {
         self.name = later.name.in_file(file);
         merge_placed!(self, later, file: github, connection, group, min_idle, standby, max, job);
         merge!(self, later: labels, image, instance_type, profiles, cpu, memory, disk);
-        merge!(self, later: priority, idle_timeout);
+        merge!(self, later: nesting, priority, idle_timeout);
         self.deadlines.merge(&later.deadlines);
     }
 
@@ -88,6 +89,7 @@ impl PoolFragment {
             memory: memory.or(base.memory),
             disk: disk.or(base.disk),
             guest: base.guest,
+            nesting: self.nesting.unwrap_or(base.nesting),
         };
         Some(Pool {
             name,

@@ -11,6 +11,7 @@ use super::events::EventsSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
+use super::isolation::IsolationSettings;
 use super::logs::LogSettings;
 use super::metrics::MetricsSettings;
 use super::place::Faults;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub events: EventsSettings,
     /// Services given to guests.
     pub services: ServiceSettings,
+    /// What guests may reach.
+    pub isolation: IsolationSettings,
     /// The pools, in the order in which they are written first.
     pub pools: Vec<Pool>,
 }
@@ -192,6 +195,7 @@ impl Settings {
             host: written.host.into_settings(),
             events: written.events.into_settings(),
             services: written.services.into_settings(faults),
+            isolation: written.isolation.into_settings(),
             pools,
         }
     }
@@ -251,6 +255,7 @@ impl RunnerSettings {
                 memory: written.memory.map(|size| size.0),
                 disk: written.disk.map(|size| size.0),
                 guest: String::new(),
+                nesting: written.nesting.unwrap_or_default(),
             },
             lifetime: written.lifetime.map_or(LIFETIME, |length| length.0),
             tarball: written.tarball,

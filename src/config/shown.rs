@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::events::EventsSettings;
 use super::host::HostSettings;
+use super::isolation::IsolationSettings;
 use super::logs::LogSettings;
 use super::metrics::MetricsSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
@@ -51,6 +52,7 @@ impl Settings {
         all.put("host", of_host(&self.host));
         all.put("events", of_events(&self.events));
         all.put("services", self.services.shown());
+        all.put("isolation", of_isolation(&self.isolation));
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
         all.some("pool", Some(pools).filter(|pools| !pools.is_empty()));
         Shown(all.0)
@@ -141,6 +143,7 @@ fn put_shape(keys: &mut Keys, spec: &Spec) {
     keys.some("cpu", spec.cpu.map(i64::from));
     keys.some("memory", spec.memory.clone());
     keys.some("disk", spec.disk.clone());
+    keys.put("nesting", spec.nesting);
 }
 
 fn of_deadlines(deadlines: &Deadlines) -> Table {
@@ -242,6 +245,14 @@ fn of_events(events: &EventsSettings) -> Table {
     keys.some("file", events.file.as_ref().map(|file| file.display().to_string()));
     keys.text("max_size", &size::text(events.max_size));
     keys.number("keep", events.keep);
+    keys.0
+}
+
+fn of_isolation(isolation: &IsolationSettings) -> Table {
+    let mut keys = Keys::default();
+    keys.put("enforce", isolation.enforce);
+    keys.texts("allow", &isolation.allow.iter().map(ToString::to_string).collect::<Vec<_>>());
+    keys.texts("deny", &isolation.deny.iter().map(ToString::to_string).collect::<Vec<_>>());
     keys.0
 }
 

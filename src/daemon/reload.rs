@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::isolation::Wanted;
 use super::{accounts, guests};
 use crate::clock;
 use crate::config::Settings;
@@ -26,6 +27,7 @@ pub(super) struct Listeners {
     pub(super) metrics: Metrics,
     pub(super) guests: watch::Sender<Arc<GuestSetup>>,
     pub(super) runner: RunnerSource,
+    pub(super) isolation: watch::Sender<Arc<Wanted>>,
 }
 
 impl Listeners {
@@ -45,6 +47,7 @@ impl Listeners {
         self.accounts.send_replace(super::counting::counted(&accounts, &self.metrics));
         self.guests.send_replace(Arc::new(guests));
         let digest = self.guests.borrow().digest().to_owned();
+        self.isolation.send_replace(Arc::new(Wanted::of(now)));
         let settings = farm_settings(now, &digest);
         if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
             tracing::warn!(%error, "the pools' deadlines were not taken");

@@ -148,6 +148,7 @@ mod tests {
             memory: None,
             disk: None,
             guest: String::new(),
+            nesting: false,
         };
         let mut record =
             Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(100));

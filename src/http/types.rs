@@ -338,6 +338,7 @@ impl InstanceBody {
             memory: self.memory.or(default.memory),
             disk: self.disk.or(default.disk),
             guest: default.guest,
+            nesting: default.nesting,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::envelope;
 use super::error::Error;
 use super::hub::EventHub;
+use super::networks::Tagged;
 use super::observer::{self, Observed, Observer};
 use super::operations::Operation;
 use super::route::Route;
@@ -174,6 +175,23 @@ impl Client {
         envelope::sync(&subject, &reply).map(Some)
     }
 
+    /// As [`Self::get_if_there`], with the version of what was read.
+    pub(super) async fn get_tagged<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        route: Route,
+    ) -> Result<Option<Tagged<T>>, Error> {
+        let call = self.call(what, Method::GET, route);
+        let subject = call.subject.clone();
+        let reply = self.send(call).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let etag = reply.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        let etag = etag.unwrap_or_default().to_owned();
+        Ok(Some(Tagged { value: envelope::sync(&subject, &reply)?, etag }))
+    }
+
     /// POST, PUT or DELETE of something small: LXD answers at once, or, where it has become an
     /// operation (API extension `storage_and_network_operations`), when that has ended.
     pub(super) async fn tell(
@@ -183,7 +201,27 @@ impl Client {
         route: Route,
         body: Option<&impl Serialize>,
     ) -> Result<(), Error> {
-        let call = with_body(self.call(what, method, route), body)?;
+        self.settle(with_body(self.call(what, method, route), body)?).await
+    }
+
+    /// As [`Self::tell`], of what has not changed since `etag` was read.
+    pub(super) async fn tell_if(
+        &self,
+        what: &str,
+        method: Method,
+        route: Route,
+        body: &impl Serialize,
+        etag: &str,
+    ) -> Result<(), Error> {
+        let mut call = with_body(self.call(what, method, route), Some(body))?;
+        if !etag.is_empty() {
+            call.headers.push(("if-match", etag.to_owned()));
+        }
+        self.settle(call).await
+    }
+
+    /// Sends a call, and waits for the operation that it may have become.
+    async fn settle(&self, call: Call) -> Result<(), Error> {
         let subject = call.subject.clone();
         match envelope::sync_or_operation(&subject, &self.send(call).await?)? {
             Some(operation) => {

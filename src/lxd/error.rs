@@ -199,6 +199,11 @@ impl Error {
         matches!(self.kind, ErrorKind::NotFound { .. })
     }
 
+    /// What was to be changed has changed since it was read: read it again.
+    pub fn is_changed_meanwhile(&self) -> bool {
+        matches!(self.kind, ErrorKind::Api { code: 412, .. })
+    }
+
     /// Whether the same call may succeed a little later without anybody's help. It says nothing
     /// about whether the call has had an effect: an order that timed out may have been carried out.
     pub fn is_transient(&self) -> bool {

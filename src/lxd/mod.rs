@@ -1,7 +1,7 @@
 //! The LXD REST API over its unix socket, one file per resource.
 //!
 //! ```text
-//! server projects profiles storage networks images       what is set up once
+//! server projects profiles storage networks network_acls images  what is set up once
 //! instances state operations exec files logs              what a runner's life needs
 //! events -> hub                                           one websocket for everybody
 //! ------------------------------------------------------------------------------------
@@ -27,6 +27,7 @@ mod import;
 mod instances;
 mod interactive;
 mod logs;
+mod network_acls;
 mod networks;
 mod observer;
 mod operations;
@@ -51,7 +52,8 @@ pub use hub::{EventHub, Events};
 pub use images::{Image, ImageFiles};
 pub use instances::{CopyInstance, Instance, NewInstance, StateChange};
 pub use interactive::{Session, SessionControl, SessionInput, SessionOutput, Terminal};
-pub use networks::{Network, NewNetwork};
+pub use network_acls::{AclRule, NetworkAcl, NewNetworkAcl};
+pub use networks::{Network, NetworkChange, NewNetwork, Tagged};
 pub use observer::{Observed, Observer};
 pub use operations::{Finished, Operation};
 pub use profiles::{NewProfile, Profile};

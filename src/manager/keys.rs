@@ -12,6 +12,7 @@ const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";
 const DISK: &str = "user.larm.disk";
 const GUEST: &str = "user.larm.guest";
+const NESTING: &str = "user.larm.nesting";
 const KEEPER: &str = "user.larm.keeper";
 const FARM: &str = "farm";
 
@@ -27,6 +28,7 @@ pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
     .into_iter()
     .chain(spec.disk.as_deref().map(|disk| (DISK, disk)))
     .chain(Some((GUEST, spec.guest.as_str())).filter(|_| !spec.guest.is_empty()))
+    .chain(spec.nesting.then_some((NESTING, "true")))
     .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect()
@@ -54,6 +56,7 @@ pub(super) fn spec(
         memory: text("limits.memory"),
         disk: text(DISK),
         guest: text(GUEST).unwrap_or_default(),
+        nesting: config.get(NESTING).is_some_and(|nesting| nesting == "true"),
     }
 }
 
@@ -81,6 +84,7 @@ mod tests {
             memory: None,
             disk: Some("10GiB".into()),
             guest: "ab12".into(),
+            nesting: true,
         };
         let prefix: NamePrefix = "larm".parse().unwrap();
         let name = "larm-0123456789ab".parse().unwrap();

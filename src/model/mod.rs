@@ -25,6 +25,7 @@ mod guest;
 mod health;
 mod hold;
 mod instance;
+pub mod isolation;
 mod job;
 mod journal;
 mod metric_event;

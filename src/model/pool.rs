@@ -70,9 +70,10 @@ impl Pool {
 impl Spec {
     /// Whether instances of both are alike, so that one can stand in for the other.
     pub fn same_shape(&self, other: &Self) -> bool {
-        let Self { pool: _, image, instance_type, profiles, cpu, memory, disk, guest } = self;
+        let Self { pool: _, image, instance_type, profiles, cpu, memory, disk, nesting, guest } =
+            self;
         (image, instance_type, profiles) == (&other.image, &other.instance_type, &other.profiles)
             && (cpu, memory, disk) == (&other.cpu, &other.memory, &other.disk)
-            && *guest == other.guest
+            && (nesting, guest) == (&other.nesting, &other.guest)
     }
 }

@@ -59,6 +59,7 @@ mod tests {
             memory: None,
             disk: None,
             guest: String::new(),
+            nesting: false,
         };
         let name = format!("larm-0123456789{id:02x}").parse().unwrap();
         let mut record = Record::planned(name, spec, false, Timestamp::UNIX_EPOCH);

@@ -162,6 +162,9 @@ pub struct Spec {
     /// What its guest is given at its start, as a digest of the user-data; empty if nobody knows.
     #[serde(default)]
     pub guest: String,
+    /// Whether jobs may run containers in a container: it opens much of the kernel to them.
+    #[serde(default)]
+    pub nesting: bool,
 }
 
 /// When a runner entered each phase, by the host's clock.

@@ -117,6 +117,7 @@ mod tests {
             memory: None,
             disk: None,
             guest: String::new(),
+            nesting: false,
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::daemon::StopSignal;
+use crate::daemon::{StopSignal, isolation};
 use crate::guest::Credential;
 use crate::lxd::{self, Client};
 use crate::manager::{
@@ -114,8 +114,12 @@ pub async fn run(
     let tasks = TaskTracker::new();
     let github = serve_github(&options, &tasks).await?;
     let (manager, running) = start_manager(&options, &github)?;
+    let opened = open(&options, &github, &manager).await;
     let stage = Stage { options: &options, github: &github, manager: &manager };
-    let played = stage.play(tell, signals).await;
+    let played = match opened {
+        Ok(()) => stage.play(tell, signals).await,
+        Err(error) => Err(error.into()),
+    };
     let (summary, grace) = match played {
         Ok((timeline, End::LeftAsItIs)) => {
             (summary::sum_up(&stage, &timeline, End::LeftAsItIs).await, Duration::ZERO)
@@ -123,6 +127,8 @@ pub async fn run(
         Ok((timeline, end)) => (summary::sum_up(&stage, &timeline, end).await, GRACE),
         Err(error) => (Err(error), GRACE),
     };
+    close(&options, manager.name_prefix()).await;
+    drop(manager);
     finish(running, github, tasks, grace).await;
     summary
 }
@@ -135,6 +141,32 @@ pub async fn instances_of_others(client: &Client) -> Result<Vec<String>, lxd::Er
     };
     let all = client.instances().await?.into_iter();
     Ok(all.filter(of_smoke).map(|one| one.name).collect())
+}
+
+/// Lets guests reach the stand-in for GitHub, where the bridge is isolated.
+async fn open(
+    options: &SmokeOptions,
+    github: &StandIn,
+    manager: &LxdRunnerManager,
+) -> Result<(), lxd::Error> {
+    let wanted = isolation::Wanted {
+        enforce: true,
+        prefix: manager.name_prefix().to_string(),
+        profiles: options.spec.profiles.iter().cloned().collect(),
+        needs: isolation::of_url(github.url()).into_iter().collect(),
+        deny: Vec::new(),
+    };
+    isolation::apply(&options.client, &wanted, &mut isolation::Resolver::default()).await.map(drop)
+}
+
+/// Takes that away again.
+async fn close(options: &SmokeOptions, prefix: &NamePrefix) {
+    let profiles = options.spec.profiles.iter().cloned().collect();
+    let client = options.client.with_timeout(LAST_LOOK);
+    if let Err(error) = isolation::remove(&client, prefix.as_str(), &profiles).await {
+        let acl = isolation::own_name(prefix.as_str());
+        tracing::warn!(%error, "the network ACL {acl} stays behind");
+    }
 }
 
 async fn finish(running: Running, github: StandIn, tasks: TaskTracker, grace: Duration) {

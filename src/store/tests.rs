@@ -31,6 +31,7 @@ fn record(n: u64) -> Arc<Record> {
         memory: None,
         disk: None,
         guest: String::new(),
+        nesting: false,
     };
     Arc::new(Record::planned(format!("t-{id}").parse().unwrap(), spec, true, now()))
 }

@@ -41,11 +41,11 @@ async fn a_second_run_keeps_the_bridge_of_the_first() {
     let lxd = StandIn::start(StandInOptions::default()).unwrap();
     let client = Client::new(ClientOptions::new(lxd.socket()));
     let place = Place::with_config("[lxd]\nproject = 'default'\n");
-    let bridge = "create bridge larmbr0 (IPv4 with NAT, no IPv6)".to_owned();
+    let bridge = "create bridge larmbr0 (IPv4 with NAT, no IPv6, isolated)".to_owned();
     assert!(steps(&place, &lxd, &[]).contains(&bridge));
     client.create_profile(&profile()).await.unwrap();
     let again = steps(&place, &lxd, &[]);
-    assert!(!again.contains(&bridge) && !again.concat().contains("network"), "{again:?}");
+    assert!(!again.contains(&bridge) && !again.concat().contains("eth0.network"), "{again:?}");
     let moved = steps(&place, &lxd, &["--bridge", "br7"]);
     assert!(moved.concat().contains("eth0.network: lxdbr0 -> br7"), "{moved:?}");
 }

@@ -49,6 +49,7 @@ fn planned() -> Record {
         memory: None,
         disk: None,
         guest: String::new(),
+        nesting: false,
     };
     Record::planned("larm-0123456789ab".parse().unwrap(), spec, true, larm::clock::now())
 }

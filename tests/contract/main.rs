@@ -95,6 +95,10 @@ macro_rules! on_target {
                 are_made_from_two_files,
                 need_files_that_are_there,
             }
+            networks {
+                keep_acls_and_refuse_late_changes,
+                have_acls_that_are_in_use_then,
+            }
             logs {
                 keep_the_console,
                 answer_none_for_what_is_missing,

@@ -8,6 +8,7 @@ mod github;
 mod image;
 mod import;
 mod inside;
+mod isolation;
 mod leftovers;
 mod machine;
 mod pool;
@@ -97,6 +98,10 @@ async fn look_at_lxd(
     checks.push(machine::kvm(&server, settings.runner.spec.instance_type));
     if let Err(error) = server::prepared(client, &server, settings, checks).await {
         checks.push(broke_off(&error));
+    }
+    match isolation::check(client, &server, settings).await {
+        Ok(found) => checks.extend(found),
+        Err(error) => checks.push(broke_off(&error)),
     }
     match leftovers::check(client).await {
         Ok(found) => checks.extend(found),

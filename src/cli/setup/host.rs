@@ -10,11 +10,12 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 
 use super::kernel;
-use super::plan::{DEFAULT_PROJECT, Found, Step, Wanted};
+use super::plan::{DEFAULT_PROJECT, Found, Step, Wanted, isolation};
 use super::profile::Profile;
 use super::subnet;
 use crate::cli::report::CliError;
 use crate::cli::sysctl::{self, TooLow, Unkept};
+use crate::daemon::isolation::{BASE, host_addresses, put_acl};
 use crate::lxd::{self, Client};
 
 /// Making a pool's file system takes longer than an ordinary request may.
@@ -52,6 +53,8 @@ pub(super) async fn look(
         kernel_btrfs: choice && kernel::has_btrfs().await,
         pool,
         bridge: root.network(&wanted.bridge).await?,
+        acl: root.network_acl(BASE).await?,
+        addresses: host_addresses(),
         profiles,
         may_raise: limits.too_low.iter().all(|low| may_write(&low.limit.path())),
         may_keep: may_write(Path::new(sysctl::FILE)),
@@ -78,9 +81,12 @@ pub(super) async fn apply(step: &Step, client: &Client) -> Result<(), CliError> 
             let pool = pool(name, driver, size.as_deref());
             root.with_timeout(POOL_LIMIT).create_storage_pool(&pool).await?;
         }
-        Step::CreateBridge { name, address } => {
-            create_bridge(&root, name, address.as_deref()).await?;
+        Step::CreateAcl(acl) => root.create_network_acl(acl).await?,
+        Step::UpdateAcl(acl) => put_acl(&root, acl).await?,
+        Step::CreateBridge { name, address, isolated } => {
+            create_bridge(&root, name, address.as_deref(), *isolated).await?;
         }
+        Step::IsolateBridge { name, .. } => isolate(&root, name).await?,
         Step::CreateProfile(profile) => client.create_profile(&request(profile)).await?,
         Step::UpdateProfile { profile, .. } => client.update_profile(&request(profile)).await?,
     }
@@ -106,28 +112,42 @@ fn pool(name: &str, driver: &str, size: Option<&str>) -> lxd::NewStoragePool {
 
 /// Creates the bridge: on the address that was asked for, on one that LXD finds, or on one that is
 /// not routed.
-async fn create_bridge(root: &Client, name: &str, address: Option<&str>) -> Result<(), CliError> {
-    let made = root.create_network(&bridge(name, address.unwrap_or("auto"))).await;
+async fn create_bridge(
+    root: &Client,
+    name: &str,
+    address: Option<&str>,
+    isolated: bool,
+) -> Result<(), CliError> {
+    let made = root.create_network(&bridge(name, address.unwrap_or("auto"), isolated)).await;
     let none_found = |error: &lxd::Error| error.to_string().contains("unused IPv4 subnet");
     match (made, subnet::unused()) {
         (Err(error), Some(unused)) if address.is_none() && none_found(&error) => {
-            Ok(root.create_network(&bridge(name, &unused)).await?)
+            Ok(root.create_network(&bridge(name, &unused, isolated)).await?)
         }
         (made, _) => Ok(made?),
     }
 }
 
-fn bridge(name: &str, address: &str) -> lxd::NewNetwork {
+fn bridge(name: &str, address: &str, isolated: bool) -> lxd::NewNetwork {
+    let mut config =
+        config(&[("ipv4.address", address), ("ipv4.nat", "true"), ("ipv6.address", "none")]);
+    if isolated {
+        config.extend(isolation::settings(&lxd::Network::default()));
+    }
     lxd::NewNetwork {
         name: name.to_owned(),
         kind: "bridge".to_owned(),
-        description: "Runners of larm".to_owned(),
-        config: config(&[
-            ("ipv4.address", address),
-            ("ipv4.nat", "true"),
-            ("ipv6.address", "none"),
-        ]),
+        description: isolation::DESCRIPTION.to_owned(),
+        config,
     }
+}
+
+/// Isolates a bridge. Its ACLs are read again, as a daemon may have added its own meanwhile.
+async fn isolate(root: &Client, name: &str) -> Result<(), CliError> {
+    let Some(found) = root.network_tagged(name).await? else { return Ok(()) };
+    let config = isolation::settings(&found.value);
+    let change = lxd::NetworkChange { description: found.value.description, config };
+    Ok(root.change_network(name, &change, &found.etag).await?)
 }
 
 fn request(profile: &Profile) -> lxd::NewProfile {

@@ -1,8 +1,10 @@
 //! What setup would do: from what is wanted and what is there to steps. Decides, and does nothing.
 
+pub(in crate::cli) mod isolation;
 mod limits;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
@@ -37,6 +39,10 @@ pub(in crate::cli) struct Found {
     /// Whether the kernel can mount btrfs; looked at only where a new pool needs a driver.
     pub(in crate::cli) kernel_btrfs: bool,
     pub(in crate::cli) bridge: Option<lxd::Network>,
+    /// The ACL that isolates bridges.
+    pub(in crate::cli) acl: Option<lxd::NetworkAcl>,
+    /// This host's own.
+    pub(in crate::cli) addresses: Vec<Ipv4Addr>,
     /// By name, only those that are wanted.
     pub(in crate::cli) profiles: BTreeMap<String, lxd::Profile>,
     /// The kernel's.
@@ -54,7 +60,10 @@ pub(in crate::cli) enum Step {
     KeepLimits(Vec<Unkept>),
     CreateProject { name: String },
     CreatePool { name: String, driver: String, size: Option<String> },
-    CreateBridge { name: String, address: Option<String> },
+    CreateAcl(lxd::NewNetworkAcl),
+    UpdateAcl(lxd::NewNetworkAcl),
+    CreateBridge { name: String, address: Option<String>, isolated: bool },
+    IsolateBridge { name: String, changes: lxd::Config },
     CreateProfile(Profile),
     UpdateProfile { profile: Profile, changes: Vec<String> },
 }
@@ -149,14 +158,20 @@ fn best_driver(plan: &mut Plan, found: &Found) -> String {
 
 fn bridge(plan: &mut Plan, wanted: &Wanted, found: &Found) {
     let name = &wanted.bridge;
+    let isolated = isolation::acl(plan, found);
     let Some(bridge) = &found.bridge else {
         let address = wanted.bridge_address.clone();
-        plan.steps.push(Step::CreateBridge { name: name.clone(), address });
+        plan.steps.push(Step::CreateBridge { name: name.clone(), address, isolated });
         return;
     };
     if bridge.kind != "bridge" || !bridge.managed {
         plan.remark(format!("{name} is there and is no bridge of LXD's: left as it is"));
-    } else if bridge.config.get("ipv4.nat").is_none_or(|nat| nat != "true") {
+        return;
+    }
+    if isolated {
+        isolation::bridge(plan, wanted, bridge);
+    }
+    if bridge.config.get("ipv4.nat").is_none_or(|nat| nat != "true") {
         plan.remark(format!(
             "bridge {name} has no NAT (ipv4.nat): do runners reach GitHub another way?"
         ));
@@ -239,10 +254,24 @@ impl Step {
                 let size = size.as_ref().map_or_else(String::new, |size| format!(", {size}"));
                 ("create-pool", format!("create storage pool {name} ({driver}{size})"))
             }
-            Self::CreateBridge { name, address } => {
-                let address = address.as_deref().unwrap_or("IPv4");
-                ("create-bridge", format!("create bridge {name} ({address} with NAT, no IPv6)"))
+            Self::CreateAcl(acl) => {
+                ("create-acl", format!("create network ACL {} ({})", acl.name, acl.description))
             }
+            Self::UpdateAcl(acl) => {
+                ("update-acl", format!("update network ACL {} ({})", acl.name, acl.description))
+            }
+            Self::CreateBridge { name, address, isolated } => {
+                let address = address.as_deref().unwrap_or("IPv4");
+                let isolated = if *isolated { ", isolated" } else { "" };
+                (
+                    "create-bridge",
+                    format!("create bridge {name} ({address} with NAT, no IPv6{isolated})"),
+                )
+            }
+            Self::IsolateBridge { name, changes } => (
+                "isolate-bridge",
+                format!("isolate bridge {name}: {}", isolation::changes_text(changes)),
+            ),
             Self::CreateProfile(profile) => {
                 ("create-profile", format!("create profile {}", profile.name))
             }

@@ -313,3 +313,35 @@ fn what_is_shown_means_the_same() {
         assert_eq!(value(&again), value(&settings), "{}", settings.shown());
     }
 }
+
+#[test]
+fn isolation_is_read_and_what_is_no_address_is_named() {
+    let text =
+        "[isolation]\nallow = ['10.1.2.3:5000', 'registry.lan:443/udp']\ndeny = ['1.2.3.9/24']\n";
+    let isolation = read(text).unwrap().isolation;
+    assert!(isolation.enforce);
+    let allowed: Vec<String> = isolation.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["10.1.2.3:5000/tcp", "registry.lan:443/udp"]);
+    let denied: Vec<String> = isolation.deny.iter().map(ToString::to_string).collect();
+    assert_eq!(denied, ["1.2.3.0/24"]);
+    for (wrong, told) in [
+        ("allow = ['[::1]:80']", ":2: \"[::1]:80\" is no endpoint"),
+        ("allow = ['a:0']", ":2: \"a:0\" has no port"),
+        ("deny = ['10.0.0.0/33']", ":2: \"10.0.0.0/33\" is no IPv4 address"),
+    ] {
+        let error = read(&format!("[isolation]\n{wrong}\n")).unwrap_err();
+        let problem = error.problems().remove(0);
+        let shown = format!(":{}: {}", problem.line.unwrap(), problem.message);
+        assert!(shown.starts_with(told), "{shown}");
+    }
+}
+
+#[test]
+fn nesting_is_a_pools_own_or_the_runners() {
+    let token = "[github]\ntoken_file = '/t'\n";
+    let pools = "[[pool]]\nname = 'a'\ngithub = 'acme/web'\n[[pool]]\nname = 'b'\ngithub = 'acme/api'\nnesting = false\n";
+    let settings = read(&format!("{token}[runner]\nnesting = true\n{pools}")).unwrap();
+    let nesting: Vec<bool> = settings.pools.iter().map(|pool| pool.spec.nesting).collect();
+    assert_eq!(nesting, [true, false]);
+    assert!(!settings.pools[0].spec.same_shape(&settings.pools[1].spec));
+}

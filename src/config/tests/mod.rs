@@ -142,7 +142,7 @@ fn an_unknown_key_is_shown_with_its_line() {
       |
     4 | cpus = ***
       | ^^^^
-    unknown field `cpus`, expected one of `type`, `image`, `pool`, `profiles`, `cpu`, `memory`, `disk`, `url`, `sha256`, `application`, `lifetime`
+    unknown field `cpus`, expected one of `type`, `image`, `pool`, `profiles`, `cpu`, `memory`, `disk`, `nesting`, `url`, `sha256`, `application`, `lifetime`
     ");
 }
 

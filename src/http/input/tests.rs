@@ -18,6 +18,7 @@ fn record(name: &str, phase: Phase) -> Record {
         memory: None,
         disk: None,
         guest: String::new(),
+        nesting: false,
     };
     let mut record =
         Record::planned(name.parse().unwrap(), spec, false, jiff::Timestamp::UNIX_EPOCH);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Executor, fault, since};
 use crate::lxd::{Devices, Error, ErrorKind, NewInstance, StateChange};
 use crate::manager::keys;
-use crate::model::{Event, Fault, Record};
+use crate::model::{Event, Fault, InstanceType, Record, Spec};
 
 impl Executor {
     pub(super) async fn create(&self, record: &Record) -> Event {
@@ -70,6 +70,7 @@ impl Executor {
         let limits = [("limits.cpu", spec.cpu.map(|cpus| cpus.to_string()))];
         let limits = limits.into_iter().chain([("limits.memory", spec.memory.clone())]);
         config.extend(limits.filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        config.extend(walls(spec));
         Ok(NewInstance {
             name: record.name.to_string(),
             instance_type: spec.instance_type.as_str().to_owned(),
@@ -97,4 +98,13 @@ impl Executor {
         }
         Ok(Devices::new())
     }
+}
+
+/// What keeps a container's root from being the host's. Set on the instance itself, so that no
+/// profile undoes it. LXD refuses these keys on virtual machines, which have walls of their own.
+fn walls(spec: &Spec) -> impl Iterator<Item = (String, String)> {
+    let nesting = if spec.nesting { "true" } else { "false" };
+    let keys = [("security.privileged", "false"), ("security.nesting", nesting)];
+    let is_container = spec.instance_type == InstanceType::Container;
+    keys.into_iter().filter(move |_| is_container).map(|(key, is)| (key.to_owned(), is.to_owned()))
 }

@@ -18,6 +18,7 @@ fn spec() -> Spec {
         memory: None,
         disk: None,
         guest: String::new(),
+        nesting: false,
     }
 }
 

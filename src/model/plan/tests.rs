@@ -39,6 +39,7 @@ fn spec(pool: &str, gib: u64) -> Spec {
         memory: Some(format!("{gib}GiB")),
         disk: None,
         guest: String::new(),
+        nesting: false,
     }
 }
 

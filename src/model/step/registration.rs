@@ -104,6 +104,7 @@ mod tests {
             memory: None,
             disk: None,
             guest: String::new(),
+            nesting: false,
         };
         let mut record = Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(0));
         (record.keeper, record.phase) = (Keeper::Farm, Phase::Standby);

@@ -31,6 +31,7 @@ fn record(n: u64, phase: Phase) -> Record {
         memory: None,
         disk: None,
         guest: String::new(),
+        nesting: false,
     };
     let mut record = Record::planned(name(n), spec, false, at(0));
     record.phase = phase;

@@ -7,6 +7,7 @@ pub(crate) mod execs;
 pub(crate) mod files;
 pub(crate) mod images;
 pub(crate) mod logs;
+pub(crate) mod networks;
 pub(crate) mod operations;
 pub(crate) mod server;
 pub(crate) mod states;

@@ -295,5 +295,6 @@ fn spec_for(place: Place) -> Spec {
         memory: None,
         disk: None,
         guest: String::new(),
+        nesting: false,
     }
 }

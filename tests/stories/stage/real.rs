@@ -45,6 +45,7 @@ impl Real {
             memory: None,
             disk: None,
             guest: String::new(),
+            nesting: false,
         }
     }
 

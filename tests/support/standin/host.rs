@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::Method;
+use axum::http::header::IF_MATCH;
+use axum::http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Refusal, created, settle, sync, sync_tagged};
+use super::answer::{Answer, Refusal, created, etag, settle, sync, sync_tagged};
 use super::operations::{Ended, Order};
 use super::world::World;
 use super::{Shape, StandInOptions, project_of};
@@ -24,6 +25,7 @@ pub struct Host {
     profiles: Named,
     pools: BTreeMap<String, Value>,
     networks: BTreeMap<String, Value>,
+    acls: BTreeMap<String, Value>,
     pub(super) images: Named,
     pub(super) aliases: Named,
 }
@@ -47,6 +49,7 @@ impl Host {
                 network("lxdbr0", &json!({"ipv4.address": "10.77.0.1/24"})),
             )]
             .into(),
+            acls: BTreeMap::new(),
             images: BTreeMap::new(),
             aliases: BTreeMap::new(),
         };
@@ -141,6 +144,8 @@ pub(super) async fn server(State(world): State<Arc<World>>) -> Answer {
         "event_lifecycle",
         "cloud_init",
         "console",
+        "network_acl",
+        "network_bridge_acl",
     ];
     if newer {
         extensions.extend(["instance_ready_state", "instance_boot_mode", "instance_get_full"]);
@@ -205,15 +210,20 @@ pub(super) async fn member(
     Path((kind, name)): Path<(String, String)>,
     Query(query): Query<Params>,
     method: Method,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
     let project = project_of(&query);
+    let tag = headers.get(IF_MATCH).and_then(|tag| tag.to_str().ok());
     settle(world.with(|all| match method {
         Method::GET => {
             let found = all.host.all(&kind, &project).ok_or_else(not_found)?;
             found.get(&name).map(sync_tagged).ok_or_else(|| missing(&kind))
         }
         Method::DELETE => all.host.remove(&kind, &project, &name),
+        _ if tag.is_some_and(|tag| all.host.is_other(&kind, &project, &name, tag)) => {
+            Err(Refusal::new(412, "ETag doesn't match: it vs what was sent"))
+        }
         _ => all.host.update(&kind, &project, &name, &body, method == Method::PUT),
     }))
 }
@@ -240,6 +250,9 @@ impl Host {
             "projects" => self.projects.clone(),
             "storage-pools" => self.pools.clone(),
             "networks" => self.networks.clone(),
+            "network-acls" => {
+                self.acls.iter().map(|(name, acl)| (name.clone(), self.used(acl))).collect()
+            }
             "profiles" => own.map(|((_, name), one)| (name.clone(), one.clone())).collect(),
             _ => return None,
         })
@@ -267,7 +280,13 @@ impl Host {
                 }
             }
             "storage-pools" => drop(self.pools.insert(name.clone(), pool(&name, &text("driver")))),
-            "networks" => drop(self.networks.insert(name.clone(), network(&name, &config))),
+            "networks" => {
+                self.know_acls(&config)?;
+                let mut one = network(&name, &config);
+                merge(&mut one, &json!({"description": text("description")}));
+                drop(self.networks.insert(name.clone(), one));
+            }
+            "network-acls" => drop(self.acls.insert(name.clone(), acl(&name, &asked))),
             _ => {
                 let devices = asked.get("devices").cloned().unwrap_or(json!({}));
                 let one = json!({
@@ -280,11 +299,18 @@ impl Host {
         Ok(created(&location))
     }
 
+    /// Whether it is not what was read under this tag.
+    fn is_other(&self, kind: &str, project: &str, name: &str, tag: &str) -> bool {
+        let all = self.all(kind, project).unwrap_or_default();
+        all.get(name).is_some_and(|one| etag(one) != tag)
+    }
+
     fn slot(&mut self, kind: &str, project: &str, name: &str) -> Option<&mut Value> {
         match kind {
             "projects" => self.projects.get_mut(name),
             "storage-pools" => self.pools.get_mut(name),
             "networks" => self.networks.get_mut(name),
+            "network-acls" => self.acls.get_mut(name),
             _ => {
                 let home = self.home(project, "features.profiles");
                 self.profiles.get_mut(&(home, name.to_owned()))
@@ -301,8 +327,15 @@ impl Host {
         whole: bool,
     ) -> Result<Answer, Refusal> {
         let asked = parsed(body)?;
+        if kind == "networks" {
+            self.know_acls(asked.get("config").unwrap_or(&Value::Null))?;
+        }
         let one = self.slot(kind, project, name).ok_or_else(|| missing(kind))?;
-        for field in ["config", "devices", "description"] {
+        if kind == "networks" && asked.get("description").is_none() {
+            // Also where only the settings are to change.
+            merge(one, &json!({"description": ""}));
+        }
+        for field in ["config", "devices", "description", "egress", "ingress"] {
             match (one.get_mut(field), asked.get(field)) {
                 (Some(old), Some(new)) if whole || !new.is_object() => *old = new.clone(),
                 (Some(old), Some(new)) => merge(old, new),
@@ -320,10 +353,54 @@ impl Host {
             }
             "storage-pools" => self.pools.remove(name),
             "networks" => self.networks.remove(name),
+            "network-acls" => {
+                let used = self.acls.get(name).map(|acl| self.used(acl));
+                if used.is_some_and(|acl| acl.get("used_by") != Some(&json!([]))) {
+                    return Err(Refusal::new(500, "Cannot delete an ACL that is in use"));
+                }
+                self.acls.remove(name)
+            }
             _ => self.profiles.remove(&(self.home(project, "features.profiles"), name.to_owned())),
         };
         gone.map(|_| sync(&json!({}))).ok_or_else(|| missing(kind))
     }
+}
+
+impl Host {
+    /// An ACL with the networks that use it.
+    fn used(&self, acl: &Value) -> Value {
+        let name = acl.get("name").and_then(Value::as_str).unwrap_or_default();
+        let has_it = |network: &Value| {
+            network.get("config").is_some_and(|config| acls_of(config).any(|one| one == name))
+        };
+        let networks = self.networks.iter().filter(|(_, network)| has_it(network));
+        let networks: Vec<String> =
+            networks.map(|(name, _)| format!("/1.0/networks/{name}")).collect();
+        let mut acl = acl.clone();
+        merge(&mut acl, &json!({"used_by": networks}));
+        acl
+    }
+
+    /// A network's ACLs must be there.
+    fn know_acls(&self, config: &Value) -> Result<(), Refusal> {
+        match acls_of(config).find(|name| !self.acls.contains_key(*name)) {
+            Some(name) => Err(Refusal::new(400, format!("Network ACL \"{name}\" does not exist"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn acls_of(config: &Value) -> impl Iterator<Item = &str> {
+    let list = config.get("security.acls").and_then(Value::as_str).unwrap_or_default();
+    list.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
+
+fn acl(name: &str, asked: &Value) -> Value {
+    let mut acl = json!({
+        "name": name, "description": "", "config": {}, "egress": [], "ingress": [], "used_by": [],
+    });
+    merge(&mut acl, asked);
+    acl
 }
 
 fn parsed(body: &[u8]) -> Result<Value, Refusal> {
@@ -339,6 +416,7 @@ fn missing(kind: &str) -> Refusal {
         "projects" => Refusal::missing("Project"),
         "storage-pools" => Refusal::missing("Storage pool"),
         "networks" => Refusal::missing("Network"),
+        "network-acls" => Refusal::missing("Network ACL"),
         _ => Refusal::new(404, "Fetch profile: Profile not found"),
     }
 }
@@ -356,6 +434,7 @@ fn exists(kind: &str, name: &str) -> Refusal {
             Refusal::new(409, "The storage pool already exists: The record already exists")
         }
         "networks" => Refusal::new(400, "The network already exists"),
+        "network-acls" => Refusal::new(400, "The network ACL already exists"),
         _ => Refusal::new(
             500,
             format!("Error inserting \"{name}\" into database: The profile already exists"),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::setup::profile::{self, Host};
 use crate::cli::sysctl::LIMITS;
+use crate::daemon::isolation::base_acl;
 
 fn wanted() -> Wanted {
     let host =
@@ -26,6 +27,7 @@ fn config(pairs: &[(&str, &str)]) -> lxd::Config {
 fn ready() -> Found {
     let profile = wanted().profiles.remove(0);
     let mut server = lxd::Server::default();
+    server.api_extensions.insert("network_bridge_acl".into());
     server.environment.storage_supported_drivers =
         vec![lxd::StorageDriver { name: "btrfs".into(), version: String::new() }];
     Found {
@@ -40,9 +42,18 @@ fn ready() -> Found {
         bridge: Some(lxd::Network {
             kind: "bridge".into(),
             managed: true,
-            config: config(&[("ipv4.nat", "true")]),
+            description: "Runners of larm".into(),
+            config: config(&[
+                ("ipv4.nat", "true"),
+                ("security.acls", "larm,larm-other"),
+                ("security.acls.default.egress.action", "reject"),
+                ("security.acls.default.ingress.action", "reject"),
+                ("user.larm.isolation", "1"),
+            ]),
             ..Default::default()
         }),
+        acl: Some(acl()),
+        addresses: vec![[192, 0, 2, 2].into()],
         profiles: [(
             "larm".to_owned(),
             lxd::Profile {
@@ -57,6 +68,18 @@ fn ready() -> Found {
         limits: Limits::default(),
         may_raise: true,
         may_keep: true,
+    }
+}
+
+/// The ACL as LXD has it.
+fn acl() -> lxd::NetworkAcl {
+    let made = base_acl(&[[192, 0, 2, 2].into()]);
+    lxd::NetworkAcl {
+        name: made.name,
+        description: made.description,
+        config: made.config,
+        egress: made.egress,
+        ..Default::default()
     }
 }
 
@@ -81,6 +104,7 @@ fn a_bare_host_gets_everything() {
         project: None,
         pool: None,
         bridge: None,
+        acl: None,
         profiles: BTreeMap::new(),
         limits: low_limits(),
         ..ready()
@@ -90,7 +114,8 @@ fn a_bare_host_gets_everything() {
     - write /etc/sysctl.d/60-larm.conf for the next boot: fs.inotify.max_user_instances = 8192, kernel.keys.maxkeys = 2000
     - create LXD project larm
     - create storage pool larm (btrfs, 20GiB)
-    - create bridge larmbr0 (IPv4 with NAT, no IPv6)
+    - create network ACL larm (larm: the public Internet, but not this host)
+    - create bridge larmbr0 (IPv4 with NAT, no IPv6, isolated)
     - create profile larm
     ");
 }
@@ -126,7 +151,7 @@ fn without_btrfs_the_pool_is_a_directory_and_has_no_size() {
 #[test]
 fn a_driver_that_was_asked_for_is_taken_unseen() {
     let asked = Wanted { pool_driver: Some("btrfs".into()), ..wanted() };
-    let found = plan(&asked, &Found::default());
+    let found = plan(&asked, &Found { server: ready().server, ..Found::default() });
     assert!(texts(&found).contains("create storage pool larm (btrfs, 20GiB)"));
     assert!(found.remarks.is_empty(), "{:?}", found.remarks);
 }
@@ -162,11 +187,13 @@ fn what_others_made_is_left_alone() {
     let mut found = ready();
     found.profiles.get_mut("larm").unwrap().config = config(&[("limits.cpu", "2")]);
     found.pool.as_mut().unwrap().driver = "dir".into();
-    found.bridge.as_mut().unwrap().config.clear();
+    let bridge = found.bridge.as_mut().unwrap();
+    bridge.config.clear();
+    bridge.description = "Mine".into();
     found.project.as_mut().unwrap().config = config(&[("features.images", "true")]);
     let plan = plan(&Wanted { pool_driver: Some("btrfs".into()), ..wanted() }, &found);
     assert_eq!(plan.steps, []);
-    assert_eq!(plan.remarks.len(), 6, "{:?}", plan.remarks);
+    assert_eq!(plan.remarks.len(), 7, "{:?}", plan.remarks);
 }
 
 #[test]
@@ -175,4 +202,51 @@ fn a_cluster_is_not_given_pools_of_one_member() {
     found.server.environment.server_clustered = true;
     let text = texts(&plan(&wanted(), &found));
     assert!(!text.contains("create storage pool") && text.contains("cluster"), "{text}");
+}
+
+/// A bridge of a version before there was isolation, on which other ACLs are in use.
+#[test]
+fn an_older_bridge_of_ours_is_isolated() {
+    let mut found = ready();
+    let bridge = found.bridge.as_mut().unwrap();
+    bridge.config = config(&[("ipv4.nat", "true"), ("security.acls", "mine")]);
+    found.addresses = vec![[5, 6, 7, 8].into()];
+    insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"
+    - update network ACL larm (larm: the public Internet, but not this host)
+    - isolate bridge larmbr0: security.acls=larm,mine, security.acls.default.egress.action=reject, security.acls.default.ingress.action=reject, user.larm.isolation=1
+    ! guests on larmbr0 will reach the Internet only: a daemon that runs opens what its configuration needs by `larm reload`
+    ");
+}
+
+#[test]
+fn a_bridge_of_others_is_never_isolated() {
+    let mut found = ready();
+    let bridge = found.bridge.as_mut().unwrap();
+    bridge.config = config(&[("ipv4.nat", "true")]);
+    bridge.description = "Mine".into();
+    bridge.name = "larmbr0".into();
+    let plan = plan(&wanted(), &found);
+    assert_eq!(plan.steps, []);
+    let remarks = plan.remarks.concat();
+    assert!(remarks.contains("`lxc network set larmbr0 security.acls=larm security"), "{remarks}");
+}
+
+#[test]
+fn without_acls_nothing_is_isolated_and_that_is_said() {
+    let mut found = Found { bridge: None, acl: None, ..ready() };
+    found.server.api_extensions.clear();
+    insta::assert_snapshot!(texts(&plan(&wanted(), &found)), @"
+    - create bridge larmbr0 (IPv4 with NAT, no IPv6)
+    ! this LXD has no network ACLs (network_bridge_acl): guests may reach this host and its networks; update LXD
+    ");
+}
+
+#[test]
+fn an_acl_of_others_is_left_alone() {
+    let mut found = Found { bridge: None, ..ready() };
+    found.acl.as_mut().unwrap().config.clear();
+    let text = texts(&plan(&wanted(), &found));
+    assert!(text.contains("no IPv6)\n") && text.contains("not of larm's making"), "{text}");
+    found.acl.as_mut().unwrap().egress.clear();
+    assert!(!texts(&plan(&wanted(), &found)).contains("update network ACL"));
 }

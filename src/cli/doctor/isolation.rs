@@ -1,0 +1,237 @@
+//! Checks of what guests may reach and use, and of what keeps them apart.
+
+use std::collections::BTreeSet;
+
+use super::check::Check;
+use crate::cli::setup::plan::isolation::{NEEDED, command, is_ours, settings as wanted_settings};
+use crate::config::Settings;
+use crate::daemon::isolation::{
+    BASE, MARK, Wanted, acls_of, base_acl, bridges, host_addresses, is_isolated, own_name,
+};
+use crate::lxd::{self, Client, Network, NetworkAcl, Profile};
+use crate::model::{InstanceType, Spec};
+
+const NETWORK: &str = "isolation";
+const NIC: &str = "nic";
+const LIMITS: &str = "guest limits";
+const RIGHTS: &str = "guest rights";
+/// What keeps a guest from another's address, and from another guest.
+const FILTERS: [&str; 3] =
+    ["security.mac_filtering", "security.ipv4_filtering", "security.port_isolation"];
+
+/// Looks at bridges, profiles and pools.
+pub(super) async fn check(
+    client: &Client,
+    server: &lxd::Server,
+    settings: &Settings,
+) -> Result<Vec<Check>, lxd::Error> {
+    let wanted = Wanted::of(settings);
+    let mut checks = Vec::new();
+    let acl = client.network_acl(BASE).await?;
+    for bridge in bridges(client, &wanted.profiles).await? {
+        checks.push(if server.has(NEEDED) {
+            network(&bridge, acl.as_ref(), &wanted)
+        } else {
+            let detail = format!("{}: this LXD has no network ACLs ({NEEDED})", bridge.name);
+            Check::warn(NETWORK, detail, "update LXD to 5.0 LTS or later, then `larm setup`")
+        });
+    }
+    let mut profiles = Vec::new();
+    for name in &wanted.profiles {
+        profiles.extend(client.profile(name).await?);
+    }
+    checks.extend(profiles.iter().filter_map(nic));
+    let specs: Vec<&Spec> = if settings.pools.is_empty() {
+        vec![&settings.runner.spec]
+    } else {
+        settings.pools.iter().map(|pool| &pool.spec).collect()
+    };
+    checks.push(limits(&specs, &profiles));
+    checks.extend(rights(&specs));
+    Ok(checks)
+}
+
+/// What the guests on one bridge may reach.
+fn network(bridge: &Network, acl: Option<&NetworkAcl>, wanted: &Wanted) -> Check {
+    let name = &bridge.name;
+    let own = own_name(&wanted.prefix);
+    let fix = if is_ours(bridge) { "`larm setup`".to_owned() } else { command(bridge) };
+    if !is_isolated(bridge) {
+        let detail = format!("{name}: guests may reach this host, its networks and each other");
+        return Check::warn(NETWORK, detail, fix);
+    }
+    let differs = wanted_settings(bridge)
+        .into_iter()
+        .any(|(key, value)| key != MARK && bridge.config.get(&key) != Some(&value));
+    if differs {
+        let detail = format!("{name} lets through what no rule knows");
+        return Check::fail(NETWORK, detail, fix);
+    }
+    if acl.is_none_or(|acl| !acl.is(&base_acl(&host_addresses()))) {
+        let detail = format!("the rules of network ACL {BASE} are not those for this host now");
+        return Check::warn(NETWORK, detail, "`larm setup`");
+    }
+    if !wanted.enforce {
+        let detail =
+            format!("{name}: the Internet and DNS; `enforce` is false, the rest stays as it is");
+        return Check::warn(NETWORK, detail, "set `enforce = true` in [isolation]");
+    }
+    let others: Vec<&str> = acls_of(bridge).filter(|one| *one != BASE && *one != own).collect();
+    let more =
+        if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
+    if !acls_of(bridge).any(|one| one == own) {
+        let detail =
+            format!("{name}: the Internet and DNS only, as no daemon has added {own}{more}");
+        return Check::warn(NETWORK, detail, "start the daemon, or see its log");
+    }
+    Check::ok(NETWORK, format!("{name}: the Internet, DNS and what {own} allows{more}"))
+}
+
+/// What is missing at a profile's network cards; nothing is said of a profile without one.
+fn nic(profile: &Profile) -> Option<Check> {
+    let cards = profile
+        .devices
+        .iter()
+        .filter(|(_, device)| device.get("type").is_some_and(|kind| kind == "nic"));
+    let mut missing = BTreeSet::new();
+    let mut card = None;
+    for (name, device) in cards {
+        let is_set = |key: &&str| device.get(*key).is_some_and(|value| value == "true");
+        missing.extend(FILTERS.into_iter().filter(|key| !is_set(key)));
+        card = Some(name);
+    }
+    let (card, name) = (card?, &profile.name);
+    if missing.is_empty() {
+        let detail = format!("{name}: guests keep their addresses, and do not see each other");
+        return Some(Check::ok(NIC, detail));
+    }
+    let keys: Vec<&str> = missing.into_iter().collect();
+    let settings: Vec<String> = keys.iter().map(|key| format!("{key}=true")).collect();
+    let fix = format!(
+        "`lxc profile device set {name} {card} {}`; filters need nftables or ebtables on the host",
+        settings.join(" ")
+    );
+    Some(Check::warn(NIC, format!("{name}: {card} lacks {}", keys.join(", ")), fix))
+}
+
+/// Whether a job may take all of the host.
+fn limits(specs: &[&Spec], profiles: &[Profile]) -> Check {
+    let mut missing = BTreeSet::new();
+    for spec in specs {
+        let of_it = |profile: &&Profile| spec.profiles.contains(&profile.name);
+        let has = |key: &str| {
+            profiles.iter().filter(of_it).any(|profile| profile.config.contains_key(key))
+        };
+        let sized = profiles.iter().filter(of_it).any(|profile| {
+            profile.devices.values().any(|device| {
+                device.get("path").is_some_and(|path| path == "/") && device.contains_key("size")
+            })
+        });
+        let found = [
+            ("cpu", spec.cpu.is_some() || has("limits.cpu")),
+            ("memory", spec.memory.is_some() || has("limits.memory")),
+            ("disk", spec.disk.is_some() || sized),
+        ];
+        missing.extend(found.into_iter().filter(|(_, found)| !found).map(|(key, _)| key));
+    }
+    if missing.is_empty() {
+        return Check::ok(LIMITS, "each guest has its CPUs, memory and disk");
+    }
+    let keys: Vec<&str> = missing.into_iter().collect();
+    let fix = format!("set {} in [runner], or `larm setup`", keys.join(", "));
+    Check::warn(LIMITS, format!("a job may use all of the host's {}", keys.join(", ")), fix)
+}
+
+/// What containers may do; of virtual machines there is nothing to say.
+fn rights(specs: &[&Spec]) -> Option<Check> {
+    let is_container = |spec: &&&Spec| spec.instance_type == InstanceType::Container;
+    let containers: Vec<&&Spec> = specs.iter().filter(is_container).collect();
+    let nesting: Vec<&str> =
+        containers.iter().filter(|spec| spec.nesting).map(|spec| spec.pool.as_str()).collect();
+    if containers.is_empty() {
+        None
+    } else if nesting.is_empty() {
+        Some(Check::ok(RIGHTS, "containers are unprivileged and without nesting"))
+    } else {
+        let detail = format!(
+            "{}: jobs may nest containers, with more of the kernel open to them",
+            nesting.join(", ")
+        );
+        Some(Check::warn(RIGHTS, detail, "use virtual machines for code you do not trust"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::Status;
+
+    fn bridge(acls: &str) -> Network {
+        let mut bridge = Network { name: "br".to_owned(), ..Network::default() };
+        bridge.config.insert("security.acls".to_owned(), acls.to_owned());
+        bridge.config = wanted_settings(&bridge);
+        bridge
+    }
+
+    fn acl() -> NetworkAcl {
+        let made = base_acl(&host_addresses());
+        NetworkAcl {
+            name: made.name,
+            description: made.description,
+            config: made.config,
+            egress: made.egress,
+            ..NetworkAcl::default()
+        }
+    }
+
+    #[test]
+    fn a_bridge_is_isolated_only_with_all_of_it() {
+        let wanted = Wanted::of(&Settings::default());
+        let status = |bridge: &Network, acl: Option<&NetworkAcl>, wanted: &Wanted| {
+            network(bridge, acl, wanted).status
+        };
+        let (good, base) = (bridge("larm,larm-larm"), acl());
+        assert_eq!(status(&good, Some(&base), &wanted), Status::Ok);
+        assert_eq!(status(&bridge("larm"), Some(&base), &wanted), Status::Warn);
+        assert_eq!(status(&Network::default(), Some(&base), &wanted), Status::Warn);
+        assert_eq!(status(&good, None, &wanted), Status::Warn);
+        let off = Wanted { enforce: false, ..wanted.clone() };
+        assert_eq!(status(&good, Some(&base), &off), Status::Warn);
+        let mut open = good;
+        open.config.remove("security.acls.default.ingress.action");
+        assert_eq!(status(&open, Some(&base), &wanted), Status::Fail);
+    }
+
+    #[test]
+    fn filters_and_limits_that_are_missing_are_named() {
+        let mut profile = Profile { name: "p".to_owned(), ..Profile::default() };
+        assert!(nic(&profile).is_none());
+        let card = [("type".to_owned(), "nic".to_owned())];
+        profile.devices.insert("eth0".to_owned(), card.into());
+        let check = nic(&profile).unwrap();
+        assert!(check.status == Status::Warn && check.detail.contains("port_isolation"));
+        let set = FILTERS.map(|key| (key.to_owned(), "true".to_owned()));
+        profile.devices.get_mut("eth0").unwrap().extend(set);
+        assert_eq!(nic(&profile).unwrap().status, Status::Ok);
+
+        let mut spec = Settings::default().runner.spec;
+        spec.profiles = vec!["p".to_owned()];
+        spec.disk = Some("1GiB".to_owned());
+        let found = limits(&[&spec], &[profile.clone()]);
+        assert_eq!(found.detail, "a job may use all of the host's cpu, memory");
+        for key in ["limits.cpu", "limits.memory"] {
+            profile.config.insert(key.to_owned(), "1".to_owned());
+        }
+        assert_eq!(limits(&[&spec], &[profile]).status, Status::Ok);
+    }
+
+    #[test]
+    fn nesting_is_told() {
+        let mut spec = Settings::default().runner.spec;
+        assert!(rights(&[&spec]).is_none());
+        spec.instance_type = InstanceType::Container;
+        assert_eq!(rights(&[&spec]).unwrap().status, Status::Ok);
+        spec.nesting = true;
+        assert_eq!(rights(&[&spec]).unwrap().status, Status::Warn);
+    }
+}
