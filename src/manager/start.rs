@@ -54,8 +54,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     for one in &opened.set_aside {
         tracing::error!("put aside: {one}");
     }
-    let user_data = user_data::render(&UserData { runner: options.runner.clone() })
-        .map_err(|error| StartError::UserData(error.to_string()))?;
+    let user_data = render(&options)?;
     let tracker = TaskTracker::new();
     let (stop, work) = (CancellationToken::new(), CancellationToken::new());
     let drain = CancellationToken::new();
@@ -64,11 +63,8 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let (inputs, received) = mpsc::channel(INPUTS);
     let Opened { store, records, journal_head, .. } = opened;
     let store = Arc::new(store);
-    let reader = LogReader {
-        client: client.clone(),
-        store: Arc::clone(&store),
-        kept: KeptLogs::new(options.state_dir.join("logs"), options.logs),
-    };
+    let kept = KeptLogs::new(options.state_dir.join("logs"), options.logs);
+    let reader = LogReader { client: client.clone(), store: Arc::clone(&store), kept };
     let place = Workplace {
         client: client.clone(),
         prefix: options.rules.prefix.clone(),
@@ -113,6 +109,11 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     tracker.close();
     let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs: reader };
     Ok((handle, Running { tracker, dispatcher, drain, stop, work, store }))
+}
+
+fn render(options: &ManagerOptions) -> Result<String, StartError> {
+    user_data::render(&UserData { runner: options.runner.clone() })
+        .map_err(|error| StartError::UserData(error.to_string()))
 }
 
 impl Running {
