@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
@@ -182,7 +183,7 @@ mod tests {
         for n in 0..10u32 {
             let runner = name(usize::try_from(n).unwrap());
             logs.keep(&runner, "console.log", b"0123456789").await.unwrap();
-            let at = now - Duration::from_hours(u64::from(10 - n));
+            let at = system_time(now) - Duration::from_hours(u64::from(10 - n));
             let folder = folder.path().join("logs").join(runner.to_string());
             for path in [folder.join("console.log"), folder] {
                 std::fs::File::open(path).unwrap().set_modified(at).unwrap();

@@ -106,8 +106,8 @@ async fn a_job_without_memory_a_killed_boot_and_a_lost_guest_say_why() {
     let larm = Larm::start(&ground).await;
     assert!(larm.runners().await.iter().all(|one| one.id != runner.id), "it is forgotten");
     assert_eq!(log(&larm, &runner, "why.txt"), why);
-    let begin = &runner.id.as_str()[..8];
-    assert_eq!(text(&larm.run(&["runner", "logs", begin, "why.txt"])), why);
+    let begin: String = runner.id.as_str().chars().take(8).collect();
+    assert_eq!(text(&larm.run(&["runner", "logs", &begin, "why.txt"])), why);
     ground.configure("1s", "");
     text(&larm.run(&["reload"]));
     // GitHub's list tells of registrations that no record knows only after ten minutes.
@@ -118,7 +118,7 @@ async fn a_killed_boot(ground: &Ground, larm: &Larm) {
     let created = text(&larm.run(&["runner", "create", "--standby", "--wait", "standby"]));
     let standby = larm.live().await.into_iter().find(|one| one.name.to_string() == created.trim());
     let standby = standby.unwrap();
-    exec(&ground.client, &created.trim().to_owned(), "pkill -KILL -f 'larm/guest wait'").await;
+    exec(&ground.client, created.trim(), "pkill -KILL -f 'larm/guest wait'").await;
     gone(ground, larm, &standby).await;
     let why = log(larm, &standby, "why.txt");
     assert!(why.contains("cloud-init") && why.contains("it failed when it was standby"), "{why}");
