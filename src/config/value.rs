@@ -186,14 +186,19 @@ impl TryFrom<String> for Length {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let length: SignedDuration = text.parse().map_err(|_| {
-            format!("{text:?} is no length of time: write \"90s\", \"5m\", \"2h 30m\"")
-        })?;
+        let wrong = || format!("{text:?} is no length of time: write \"90s\", \"5m\", \"2h 30m\"");
+        let length = days(&text).or_else(|| text.parse().ok()).ok_or_else(wrong)?;
         if length <= SignedDuration::ZERO || length > LONGEST {
             return Err(format!("{text:?} is not between 1ns and 366 days"));
         }
         Ok(Self(length))
     }
+}
+
+/// Whole days, of 24 hours each: "7d".
+fn days(text: &str) -> Option<SignedDuration> {
+    let days: u16 = text.strip_suffix('d')?.parse().ok()?;
+    Some(SignedDuration::from_hours(i64::from(days) * 24))
 }
 
 impl TryFrom<String> for HoldLength {
