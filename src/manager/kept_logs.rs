@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
@@ -96,9 +97,9 @@ impl KeptLogs {
     }
 
     /// Deletes what is too old or too much, the oldest runner's first.
-    pub(super) async fn prune(&self, now: SystemTime) {
+    pub(super) async fn prune(&self, now: Timestamp) {
         let _one_at_a_time = self.pruning.lock().await;
-        if let Err(error) = self.try_prune(now).await {
+        if let Err(error) = self.try_prune(system_time(now)).await {
             tracing::warn!(folder = %self.root.display(), %error, "old logs were not pruned");
         }
     }
@@ -123,6 +124,13 @@ impl KeptLogs {
         }
         Ok(())
     }
+}
+
+/// As files have it.
+fn system_time(at: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH
+        .checked_add(at.as_duration().unsigned_abs())
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// `None` for what is no folder, or is gone.
@@ -167,15 +175,15 @@ mod tests {
     }
 
     /// Keeps ten bytes of each of ten runners, the first an hour before the second and so on.
-    async fn ten(bounds: LogBounds) -> (tempfile::TempDir, KeptLogs, SystemTime) {
+    async fn ten(bounds: LogBounds) -> (tempfile::TempDir, KeptLogs, Timestamp) {
         let folder = tempfile::tempdir().unwrap();
         let logs = KeptLogs::new(folder.path().join("logs"), bounds);
         assert_eq!(logs.of(&name(0)).await.unwrap(), vec![]);
-        let now = SystemTime::now();
+        let now = crate::clock::now();
         for n in 0..10u32 {
             let runner = name(usize::try_from(n).unwrap());
             logs.keep(&runner, "console.log", b"0123456789").await.unwrap();
-            let at = now - Duration::from_hours(u64::from(10 - n));
+            let at = system_time(now) - Duration::from_hours(u64::from(10 - n));
             let folder = folder.path().join("logs").join(runner.to_string());
             for path in [folder.join("console.log"), folder] {
                 std::fs::File::open(path).unwrap().set_modified(at).unwrap();

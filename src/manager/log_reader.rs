@@ -6,13 +6,14 @@
 //! at (`lxd/files.rs`). Of one that LXD has deleted there is what larm knows itself.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::executor::exec;
 use super::kept_logs::KeptLogs;
 use super::log_why;
+use crate::clock;
 use crate::guest::{logs, mask, paths};
 use crate::lxd::{Client, Error, FileKind, StatusCode};
 use crate::model::{InstanceName, Record};
@@ -42,7 +43,7 @@ impl LogReader {
             self.write(record, name, &text, known).await;
         }
         self.keep_why(record).await;
-        self.kept.prune(SystemTime::now()).await;
+        self.kept.prune(clock::now()).await;
     }
 
     /// Keeps what larm knows itself.
@@ -73,7 +74,7 @@ impl LogReader {
     }
 
     /// Some of the logs in a guest that runs, by their names.
-    pub(super) async fn from_guest(
+    pub(super) async fn in_guest(
         &self,
         runner: &InstanceName,
         names: &[&str],
@@ -93,7 +94,7 @@ impl LogReader {
     }
 
     async fn of_guest(&self, record: &Record) -> Vec<(&'static str, Vec<u8>)> {
-        match self.from_guest(&record.name, &logs::NAMES).await {
+        match self.in_guest(&record.name, &logs::NAMES).await {
             Ok(found) => found.into_iter().map(|log| (log.name, log.text)).collect(),
             Err(error) => {
                 tracing::debug!(runner = %record.name, %error, "its guest tells no logs");

@@ -2,6 +2,7 @@
 //! guests have now.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -71,7 +72,7 @@ impl LxdRunnerManager {
         if !logs::NAMES.contains(&name) {
             return Ok(None);
         }
-        let found = self.logs.from_guest(&record.name, &[name]).await.map_err(|error| {
+        let found = self.logs.in_guest(&record.name, &[name]).await.map_err(|error| {
             let hint = error.hint().map(str::to_owned);
             ManagerError::Lxd { message: error.to_string(), hint }
         })?;
@@ -93,7 +94,7 @@ impl LxdRunnerManager {
         self.ask(|reply| Command::Hold { id: id.clone(), length, reply }).await
     }
 
-    fn living(&self, id: &RunnerId) -> Option<std::sync::Arc<Record>> {
+    fn living(&self, id: &RunnerId) -> Option<Arc<Record>> {
         self.record(id).ok().filter(|record| record.phase < Phase::Finished)
     }
 }

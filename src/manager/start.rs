@@ -69,11 +69,8 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let (inputs, received) = mpsc::channel(INPUTS);
     let Opened { store, records, journal_head, .. } = opened;
     let store = Arc::new(store);
-    let reader = LogReader {
-        client: client.clone(),
-        store: Arc::clone(&store),
-        kept: KeptLogs::new(options.state_dir.join("logs"), options.logs),
-    };
+    let kept = KeptLogs::new(options.state_dir.join("logs"), options.logs);
+    let reader = LogReader { client: client.clone(), store: Arc::clone(&store), kept };
     let place = Workplace {
         client: client.clone(),
         prefix: options.rules.prefix.clone(),

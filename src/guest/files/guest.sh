@@ -403,6 +403,8 @@ count_oom_kills() {
 # conclude EXIT-CODE DETAIL: the listener has ended.
 conclude() {
     count_oom_kills
+    # The counter goes with the unit.
+    [ $oom_kills -eq 0 ] || say "$oom_kills of its processes were killed for lack of memory (OOM)"
     lock
     load
     rank_of "$phase"

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::command::Input;
 use super::log_reader::LogReader;
 use super::options::Workplace;
+use crate::clock;
 use crate::guest::Credential;
 use crate::lxd::{self, Exec};
 use crate::model::{Action, Event, Fault, InstanceName, Record};
@@ -124,7 +125,7 @@ impl Executor {
     pub(super) fn prune_logs(&self) {
         let kept = self.reader.kept.clone();
         self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            kept.prune(std::time::SystemTime::now()).await;
+            kept.prune(clock::now()).await;
         }));
     }
 
