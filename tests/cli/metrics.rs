@@ -147,7 +147,9 @@ fn value(samples: &Value, name: &str, labels: &[(&str, &str)]) -> String {
         sample["name"] == name && own
     };
     let found = samples.as_array().unwrap().iter().filter(fits);
-    found.map(|sample| sample["value"].as_f64().unwrap()).sum::<f64>().to_string()
+    let values = found.map(|sample| sample["value"].as_f64().unwrap());
+    // The sum of nothing is -0.
+    values.fold(0.0, |sum, value| sum + value).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,7 +254,8 @@ fn a_port_that_is_taken_is_told_of() {
     exit: 1
     ----- stdout
     ----- stderr
-    error: cannot listen on 127.0.0.1:PORT for metrics: Address already in use (os error 98)
+    error: cannot listen on 127.0.0.1:PORT for metrics
+      because: Address already in use (os error 98)
 
     hint: another process listens there: give another `metrics.listen`, or none
     ");
