@@ -76,7 +76,7 @@ fn family<'a>(name: &'a str, types: &BTreeMap<String, String>) -> &'a str {
     bases.into_iter().find(of_histogram).unwrap_or(name)
 }
 
-/// The metrics that an expression of PromQL names.
+/// The metrics that an expression of `PromQL` names.
 fn named(expression: &str) -> BTreeSet<String> {
     let mut plain = String::new();
     let (mut depth, mut quoted) = (0, false);
@@ -143,7 +143,9 @@ fn expressions(value: &Value) -> Vec<String> {
 /// The sum of the samples of this name that have these labels, as whole as they are.
 fn value(samples: &Value, name: &str, labels: &[(&str, &str)]) -> String {
     let fits = |sample: &&Value| {
-        let own = labels.iter().all(|(key, value)| sample["labels"][*key] == *value);
+        let own = labels
+            .iter()
+            .all(|(key, value)| sample["labels"].get(key).is_some_and(|own| own == value));
         sample["name"] == name && own
     };
     let found = samples.as_array().unwrap().iter().filter(fits);
