@@ -164,7 +164,7 @@ image = "x"
       |
     2 | image = ***
       | ^^^^^
-    unknown field `image`, expected one of `name_prefix`, `state_dir`, `control_socket`, `control_group`, `log`, `lxd`, `runner`, `deadlines`, `limits`, `github`, `connection`, `webhook`, `metrics`, `host`, `pool`
+    unknown field `image`, expected one of `name_prefix`, `state_dir`, `control_socket`, `control_group`, `log`, `lxd`, `runner`, `deadlines`, `limits`, `logs`, `github`, `connection`, `webhook`, `metrics`, `host`, `events`, `pool`
     "#);
 }
 
