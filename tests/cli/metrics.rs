@@ -76,7 +76,7 @@ fn family<'a>(name: &'a str, types: &BTreeMap<String, String>) -> &'a str {
     bases.into_iter().find(of_histogram).unwrap_or(name)
 }
 
-/// The metrics that an expression of PromQL names.
+/// The metrics that an expression of `PromQL` names.
 fn named(expression: &str) -> BTreeSet<String> {
     let mut plain = String::new();
     let (mut depth, mut quoted) = (0, false);
@@ -143,11 +143,15 @@ fn expressions(value: &Value) -> Vec<String> {
 /// The sum of the samples of this name that have these labels, as whole as they are.
 fn value(samples: &Value, name: &str, labels: &[(&str, &str)]) -> String {
     let fits = |sample: &&Value| {
-        let own = labels.iter().all(|(key, value)| sample["labels"][*key] == *value);
+        let own = labels
+            .iter()
+            .all(|(key, value)| sample["labels"].get(key).is_some_and(|own| own == value));
         sample["name"] == name && own
     };
     let found = samples.as_array().unwrap().iter().filter(fits);
-    found.map(|sample| sample["value"].as_f64().unwrap()).sum::<f64>().to_string()
+    let values = found.map(|sample| sample["value"].as_f64().unwrap());
+    // The sum of nothing is -0.
+    values.fold(0.0, |sum, value| sum + value).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,7 +256,8 @@ fn a_port_that_is_taken_is_told_of() {
     exit: 1
     ----- stdout
     ----- stderr
-    error: cannot listen on 127.0.0.1:PORT for metrics: Address already in use (os error 98)
+    error: cannot listen on 127.0.0.1:PORT for metrics
+      because: Address already in use (os error 98)
 
     hint: another process listens there: give another `metrics.listen`, or none
     ");

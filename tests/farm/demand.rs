@@ -215,10 +215,12 @@ async fn expect_counted(ground: &Ground, larm: &Larm) {
         "job_event_count",
         "job_repository_count",
         "runner_idle_duration_seconds_count",
-        "runner_queue_duration_seconds_count",
-        "job_conclusion_count",
     ] {
         assert!(is(name, 30.0), "{name} is {}", larm.metric(name));
+    }
+    // GitHub's word on a job is not waited for for long.
+    for name in ["runner_queue_duration_seconds_count", "job_conclusion_count"] {
+        assert!((1.0..=30.0).contains(&larm.metric(name)), "{name} is {}", larm.metric(name));
     }
     let longer = larm.metric("job_duration_seconds_sum");
     assert!(longer > 30.0 && larm.metric("runner_idle_duration_seconds_sum") >= 0.0, "{longer}");

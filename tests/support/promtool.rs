@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Where `promtool` is; `None`, with a word, where nobody has said. `scripts/test` fetches it and
 /// says so.
+#[expect(clippy::print_stderr, reason = "what is left out is said")]
 pub fn promtool() -> Option<PathBuf> {
     let path = std::env::var_os("LARM_TEST_PROMTOOL").filter(|path| !path.is_empty());
     if path.is_none() {
