@@ -57,10 +57,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     for one in &opened.set_aside {
         tracing::error!("put aside: {one}");
     }
-    let guests = match options.guests {
-        Some(guests) => guests,
-        None => bare_guests(options.runner.clone())?,
-    };
+    let guests = options.guests.map_or_else(|| bare_guests(options.runner.clone()), Ok)?;
     let tracker = TaskTracker::new();
     let (stop, work) = (CancellationToken::new(), CancellationToken::new());
     let drain = CancellationToken::new();

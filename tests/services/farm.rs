@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use larm::http::types::Runner;
-use larm::model::PostJobStatus;
+use larm::model::{Phase, PostJobStatus};
 use larm::smoke::standin::{JobSpec, JobState};
 use serde_json::{Value, json};
 
@@ -133,50 +133,90 @@ async fn jobs_get_the_services_and_only_those_that_may_run_do() {
     ground.nothing_is_left().await;
 
     expect_facts(&proxy).await;
+    expect_variables(&proxy).await;
+    expect_docker(&proxy).await;
     expect_refusals(&ground, &larm, &ids).await;
     expect_token_nowhere(&ground, &larm);
+    expect_standbys_rolled(&ground, &larm, &more).await;
     larm.stop();
+}
+
+/// Other services are for the guests that come after: a standby with the old ones is replaced.
+async fn expect_standbys_rolled(ground: &Ground, larm: &Larm, more: &str) {
+    let standby = async || {
+        let live = larm.live().await;
+        live.into_iter().find(|one| one.phase == Phase::Standby).map(|one| one.name.to_string())
+    };
+    let digest = async |name: &str| {
+        let instance = ground.client.instance(name).await.unwrap().unwrap();
+        instance.config["user.larm.guest"].clone()
+    };
+    let reload = |more: &str| {
+        ground.configure("1s", more);
+        let output = larm.run(&["reload"]);
+        assert!(output.status.success(), "{output:?}");
+    };
+    reload(&format!("{more}standby = 1\n"));
+    ground.until("there is a standby", async || standby().await.is_some()).await;
+    let old = standby().await.unwrap();
+    let old_digest = digest(&old).await;
+    reload(&format!("{more}standby = 1\n").replace("NASTY = ", "OTHER = "));
+    let replaced = async || standby().await.is_some_and(|name| name != old);
+    ground.until("the standby is replaced", replaced).await;
+    assert_ne!(digest(&standby().await.unwrap()).await, old_digest);
 }
 
 fn state(ground: &Ground, id: u64) -> JobState {
     ground.github.jobs().into_iter().find(|job| job.id == id).unwrap().state
 }
 
-async fn expect_facts(proxy: &Proxy) {
-    let fact = async |name: &str| {
-        let told = proxy.told(&format!("http://report.test/{name}")).await;
-        told.unwrap_or_else(|| panic!("no job told {name}"))
-    };
-    assert_eq!(fact("nasty").await, NASTY);
-    let variables = fact("variables").await;
-    for line in [
+/// What a job has told under this name.
+async fn fact(proxy: &Proxy, name: &str) -> String {
+    let told = proxy.told(&format!("http://report.test/{name}")).await;
+    told.unwrap_or_else(|| panic!("no job told {name}"))
+}
+
+async fn expect_variables(proxy: &Proxy) {
+    assert_eq!(fact(proxy, "nasty").await, NASTY);
+    let variables = fact(proxy, "variables").await;
+    let http_proxy = format!("http_proxy={}", proxy.url());
+    let wanted = [
         "TMATE_SERVER_HOST=10.1.2.3",
         "TMATE_SERVER_PORT=10022",
         "TMATE_SERVER_RSA_FINGERPRINT=SHA256:rsa",
         "TMATE_SERVER_ED25519_FINGERPRINT=SHA256:ed",
         "DOCKERHUB_MIRROR=https://mirror.test",
         "CONTAINER_REGISTRY_URL=https://mirror.test",
-        &format!("http_proxy={}", proxy.url()),
+        &http_proxy,
         "LANG=C.UTF-8",
-    ] {
-        assert!(variables.lines().any(|one| one == line), "{line}: {variables}");
-    }
+    ];
+    let is_there = |line: &&str| variables.lines().any(|one| one == *line);
+    let missing: Vec<_> = wanted.into_iter().filter(|line| !is_there(line)).collect();
+    assert!(missing.is_empty(), "{missing:?}: {variables}");
     let no_proxy = variables.lines().find(|line| line.starts_with("NO_PROXY=")).unwrap();
-    assert!(no_proxy.contains(",localhost,") && no_proxy.ends_with(",.svc"), "{no_proxy}");
-    assert!(no_proxy.contains(",tfarm-"), "its own name: {no_proxy}");
-    let dotenv = fact("dotenv").await;
+    // With its own name.
+    let whole = [",localhost,", ",tfarm-"].iter().all(|part| no_proxy.contains(part));
+    assert!(whole && no_proxy.ends_with(",.svc"), "{no_proxy}");
+    let dotenv = fact(proxy, "dotenv").await;
     assert!(dotenv.contains("DOCKERHUB_MIRROR=https://mirror.test\n"), "{dotenv}");
     assert!(!dotenv.contains("second line"), "{dotenv}");
-    let daemon: Value = serde_json::from_str(&fact("daemon").await).unwrap();
+}
+
+async fn expect_docker(proxy: &Proxy) {
+    let daemon: Value = serde_json::from_str(&fact(proxy, "daemon").await).unwrap();
     assert_eq!(daemon, json!({"registry-mirrors": ["https://mirror.test"]}));
-    let set = format!("http_proxy={}\"", proxy.url());
-    assert!(fact("drop-in").await.contains(&set));
-    let client: Value = serde_json::from_str(&fact("client").await).unwrap();
+    let drop_in = fact(proxy, "drop-in").await;
+    assert!(drop_in.contains(&format!("http_proxy={}\"", proxy.url())), "{drop_in}");
+    let client: Value = serde_json::from_str(&fact(proxy, "client").await).unwrap();
     assert_eq!(client["proxies"]["default"]["httpProxy"], proxy.url());
-    assert!(fact("system").await.contains(&format!("http_proxy=\"{}\"\n", proxy.url())));
-    assert_eq!(fact("pre-job").await, "before acme/web\n");
-    assert_eq!(fact("token").await, "", "the policy token outlived its use");
-    assert_eq!(fact("post-job").await, "done");
+}
+
+async fn expect_facts(proxy: &Proxy) {
+    let system = fact(proxy, "system").await;
+    assert!(system.contains(&format!("http_proxy=\"{}\"\n", proxy.url())), "{system}");
+    assert_eq!(fact(proxy, "pre-job").await, "before acme/web\n");
+    assert_eq!(fact(proxy, "token").await, "", "the policy token outlived its use");
+    assert_eq!(fact(proxy, "post-job").await, "done");
     let urls = proxy.urls().await;
     let apt = urls.iter().any(|url| url.starts_with("http://apt.test/debian/dists/stable/"));
     assert!(apt, "{urls:?}");

@@ -3,7 +3,12 @@
 //!
 //! `support/host.rs` says which LXD that is.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![expect(
     clippy::print_stderr,
     clippy::print_stdout,

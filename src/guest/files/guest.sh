@@ -117,6 +117,8 @@ installed() {
 # The runner application reads it itself; the image may have one.
 bring_dotenv() {
     [ -e $STATE/dotenv ] || return 0
+    # The image's last line may have no end; empty lines mean nothing.
+    [ ! -s $APPLICATION/.env ] || echo >> $APPLICATION/.env
     { cat $STATE/dotenv >> $APPLICATION/.env && chown "$JOB_USER:" $APPLICATION/.env; } ||
         fail "$APPLICATION/.env cannot be written"
 }
@@ -261,6 +263,8 @@ run() {
 # For the job-started hook, which removes it: the job runs as the same user, but later.
 keep_policy_token() {
     [ -n "$policy" ] || return 0
+    # Nobody would take the token but the job.
+    [ -e $HOOKS/checks ] || fail 'the policy is newer than this guest, which does not ask for it'
     {
         mkdir -m 700 $POLICY && (umask 077 && printf '%s\n' "$policy" > $POLICY/token) &&
             chmod 400 $POLICY/token && chown -R "$JOB_USER:" $POLICY
@@ -370,16 +374,19 @@ read_output() {
 
 # The hooks' bell. Anybody may write there: one ring of each kind is heeded, as a hint.
 answer_doorbell() {
-    started=no
+    started=no refused=no
     while read -r word; do
-        case $started:$word in
-            no:job-started)
+        case $started:$refused:$word in
+            no:*:job-started)
                 started=yes
                 # The listener may have told of the job before its metrics were there.
                 reach busy || tell_more busy
                 ;;
-            yes:job-refused) tell_more busy ;;
-            yes:job-completed) return ;;
+            yes:no:job-refused)
+                refused=yes
+                tell_more busy
+                ;;
+            yes:*:job-completed) return ;;
         esac
     done <&5
 }

@@ -210,7 +210,7 @@ for name, payload in json.load(sys.stdin):
     String::from_utf8(output.stdout).unwrap().lines().map(|line| line == "true").collect()
 }
 
-fn pull_request(head: Value, standing: &str, private: bool) -> Value {
+fn pull_request(head: &Value, standing: &str, private: bool) -> Value {
     json!({
         "repository": {"private": private},
         "pull_request": {
@@ -225,25 +225,25 @@ fn pull_request(head: Value, standing: &str, private: bool) -> Value {
 
 #[test]
 fn only_those_of_the_repository_get_jobs_where_outsiders_are_refused() {
-    let fork = || json!({"full_name": "eve/web"});
-    let own = || json!({"full_name": "acme/web"});
+    let fork = json!({"full_name": "eve/web"});
+    let own = json!({"full_name": "acme/web"});
     let cases = [
         ("push", json!({}), true),
         ("workflow_dispatch", json!({}), true),
-        ("pull_request", pull_request(fork(), "NONE", false), false),
-        ("pull_request", pull_request(fork(), "FIRST_TIME_CONTRIBUTOR", false), false),
-        ("pull_request", pull_request(fork(), "CONTRIBUTOR", false), false),
-        ("pull_request", pull_request(fork(), "CONTRIBUTOR", true), true),
-        ("pull_request", pull_request(fork(), "COLLABORATOR", false), true),
-        ("pull_request", pull_request(fork(), "OWNER", false), true),
-        ("pull_request", pull_request(own(), "NONE", false), true),
+        ("pull_request", pull_request(&fork, "NONE", false), false),
+        ("pull_request", pull_request(&fork, "FIRST_TIME_CONTRIBUTOR", false), false),
+        ("pull_request", pull_request(&fork, "CONTRIBUTOR", false), false),
+        ("pull_request", pull_request(&fork, "CONTRIBUTOR", true), true),
+        ("pull_request", pull_request(&fork, "COLLABORATOR", false), true),
+        ("pull_request", pull_request(&fork, "OWNER", false), true),
+        ("pull_request", pull_request(&own, "NONE", false), true),
         // The fork was deleted.
-        ("pull_request", pull_request(Value::Null, "NONE", false), false),
-        ("pull_request_target", pull_request(fork(), "NONE", false), false),
-        ("pull_request_target", pull_request(fork(), "MEMBER", false), true),
-        ("pull_request_review", pull_request(fork(), "OWNER", false), false),
-        ("pull_request_review", pull_request(own(), "NONE", false), true),
-        ("pull_request_review_comment", pull_request(fork(), "NONE", false), true),
+        ("pull_request", pull_request(&Value::Null, "NONE", false), false),
+        ("pull_request_target", pull_request(&fork, "NONE", false), false),
+        ("pull_request_target", pull_request(&fork, "MEMBER", false), true),
+        ("pull_request_review", pull_request(&fork, "OWNER", false), false),
+        ("pull_request_review", pull_request(&own, "NONE", false), true),
+        ("pull_request_review_comment", pull_request(&fork, "NONE", false), true),
         ("issue_comment", json!({"comment": {"author_association": "NONE"}}), false),
         ("issue_comment", json!({"comment": {"author_association": "MEMBER"}}), true),
         ("issue_comment", json!({"comment": "MEMBER"}), false),
