@@ -10,6 +10,7 @@
 
 mod accounts;
 mod application;
+mod background;
 mod counting;
 mod guests;
 pub mod isolation;
@@ -28,13 +29,11 @@ use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use crate::application::Cached;
 use crate::config::Settings;
-use crate::export::{self, ExportOptions};
 use crate::farm::{self, FarmOptions};
 use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest, Reloads};
@@ -43,7 +42,7 @@ use crate::manager::{
     self, Accounts, AccountsReceiver, GuestsReceiver, LogBounds, LxdRunnerManager, ManagerOptions,
     OperationLimits, Rules, Running, StartError,
 };
-use crate::metrics::{self, Metrics, MetricsError, Scrape};
+use crate::metrics::{Metrics, MetricsError, Scrape};
 use crate::store::StoreError;
 
 pub use accounts::{AccountError, connect, connect_with};
@@ -54,6 +53,7 @@ pub use signals::{Asked, StopSignal};
 pub use webhook::WebhookError;
 
 use application::Provider;
+use background::Background;
 use reload::{Listeners, Reloading};
 
 /// How long requests under way may take to end once the daemon is told to stop.
@@ -180,8 +180,7 @@ struct Parts {
     api: ServingApi,
     webhook: ServingWebhook,
     end_requests: CancellationToken,
-    end_farm: CancellationToken,
-    farm_tasks: TaskTracker,
+    background: Background,
 }
 
 type ServingApi = Pin<Box<dyn Future<Output = io::Result<()>>>>;
@@ -205,32 +204,25 @@ impl Parts {
         let digest = guests.borrow().digest().to_owned();
         let sources = Sources { accounts: received.clone(), application, guests: given_guests };
         let (manager, running) = start_manager(settings, client.clone(), sources)?;
-        let (end_requests, end_farm) = (CancellationToken::new(), CancellationToken::new());
-        let farm_tasks = TaskTracker::new();
+        let (end_requests, background) = (CancellationToken::new(), Background::default());
+        let isolation = background.isolate(settings, client.clone()).await;
         let options = FarmOptions {
             manager: manager.clone(),
             accounts: received.clone(),
             client,
             settings: reload::farm_settings(settings, &digest),
-            stop: end_farm.clone(),
+            stop: background.end.clone(),
         };
-        let (isolation, wanted) = watch::channel(Arc::new(isolation::Wanted::of(settings)));
-        let mut keeper = isolation::Keeper::new(options.client.clone(), wanted);
-        keeper.prepare().await;
-        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(keeper.keep()));
-        let farm = farm::start(options, &farm_tasks);
-        let export = export::follow(export_options(settings), manager.clone());
-        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(export));
+        let farm = farm::start(options, &background.tasks);
+        background.follow_journal(settings, &manager, &running, &metrics);
         let scrape = Scrape {
             metrics: metrics.clone(),
             manager: manager.clone(),
             farm: farm.clone(),
             accounts: received.clone(),
         };
-        let follow = metrics::follow(metrics.clone(), manager.clone(), running.journal_head());
-        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(follow));
         if let Some(port) = metrics_port {
-            farm_tasks.spawn(http::serve_metrics(port, scrape.clone(), end_requests.clone()));
+            background.tasks.spawn(http::serve_metrics(port, scrape.clone(), end_requests.clone()));
         }
         let provider = Provider {
             cache: application_cache(&settings.state_dir),
@@ -239,8 +231,7 @@ impl Parts {
             farm: farm.clone(),
             manager: manager.clone(),
         };
-        let provide = application::provide(application::origin(settings), provider);
-        farm_tasks.spawn(end_farm.clone().run_until_cancelled_owned(provide));
+        background.spawn(application::provide(application::origin(settings), provider));
         let (sender, reloads) = mpsc::channel(1);
         let api = control_api(settings, &digest, scrape, sender, end_requests.clone());
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
@@ -255,17 +246,7 @@ impl Parts {
             isolation,
         };
         let listeners = Arc::new(listeners);
-        Ok(Self {
-            manager,
-            running,
-            listeners,
-            reloads,
-            api,
-            webhook,
-            end_requests,
-            end_farm,
-            farm_tasks,
-        })
+        Ok(Self { manager, running, listeners, reloads, api, webhook, end_requests, background })
     }
 
     async fn run(
@@ -311,10 +292,10 @@ impl Parts {
         tracing::info!("stopping; runners live on");
         tell_systemd(&[NotifyState::Stopping, NotifyState::Status("stopping; runners live on")]);
         self.end_requests.cancel();
-        self.end_farm.cancel();
-        self.farm_tasks.close();
-        let Self { manager, running, listeners, api, webhook, farm_tasks, .. } = self;
-        let requests = async { tokio::join!(api, webhook, farm_tasks.wait()) };
+        self.background.end.cancel();
+        self.background.tasks.close();
+        let Self { manager, running, listeners, api, webhook, background, .. } = self;
+        let requests = async { tokio::join!(api, webhook, background.tasks.wait()) };
         if result.is_ok() && timeout(REQUEST_GRACE, requests).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
@@ -323,15 +304,6 @@ impl Parts {
         drop(manager);
         running.stop(ACTION_GRACE).await.map_err(DaemonError::Close)?;
         result
-    }
-}
-
-fn export_options(settings: &Settings) -> ExportOptions {
-    ExportOptions {
-        file: settings.events_file(),
-        state_dir: settings.state_dir.clone(),
-        max_size: settings.events.max_size,
-        keep: usize::from(settings.events.keep),
     }
 }
 

@@ -65,7 +65,7 @@ pub use record::{
 };
 pub use recover::{Observed, Recovery, recover};
 pub use service::{
-    Endpoint, ExternalContributors, JobScript, OnFailure, ProxyConfig, RepoPolicyComplianceConfig,
+    ExternalContributors, HostPort, JobScript, OnFailure, ProxyConfig, RepoPolicyComplianceConfig,
     SshDebugConnection, SupportServiceConfig,
 };
 pub use size::{SIZE_UNITS, bytes};

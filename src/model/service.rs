@@ -1,6 +1,6 @@
 //! Services given to the guest.
 
-mod endpoint;
+mod host_port;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use endpoint::Endpoint;
+pub use host_port::HostPort;
 
 /// Services given to the guest.
 #[derive(Debug, Clone, Default)]
@@ -104,31 +104,11 @@ pub enum OnFailure {
     Ignore,
 }
 
-impl SupportServiceConfig {
-    /// The hosts and ports that guests must be able to reach for these services.
-    pub fn endpoints(&self) -> Vec<Endpoint> {
-        let proxy = self.proxy_config.iter().flat_map(|proxy| [&proxy.http, &proxy.https]);
-        let policy = self.repo_policy_compliance.iter().map(|policy| policy.url.as_str());
-        let urls = proxy
-            .flatten()
-            .chain(&self.dockerhub_mirror)
-            .map(String::as_str)
-            .chain(policy)
-            .filter_map(Endpoint::of_url);
-        let tmate = self.ssh_debug_connections.iter();
-        let tmate = tmate.map(|one| Endpoint { host: one.host.to_string(), port: one.port });
-        let mut all: Vec<Endpoint> = urls.chain(tmate).collect();
-        all.sort();
-        all.dedup();
-        all
-    }
-}
-
 impl ProxyConfig {
     /// Where aproxy finds its proxy: that for http, else that for https. `None` where traffic is
     /// not redirected.
-    pub fn aproxy_endpoint(&self) -> Option<Endpoint> {
+    pub fn aproxy_endpoint(&self) -> Option<HostPort> {
         let url = self.http.as_deref().or(self.https.as_deref());
-        url.filter(|_| self.use_aproxy).and_then(Endpoint::of_url)
+        url.filter(|_| self.use_aproxy).and_then(HostPort::of_url)
     }
 }

@@ -64,7 +64,7 @@ pub fn is_plausible(event: &MetricEvent) -> bool {
         }
         MetricFact::RunnerStop { job_duration, .. } => vec![*job_duration],
     };
-    let now = jiff::Timestamp::now().as_duration().as_secs_f64();
+    let now = larm::clock::now().as_duration().as_secs_f64();
     (now - 3600.0..=now + 5.0).contains(&event.timestamp)
         && lengths.iter().all(|length| (0.0..1800.0).contains(length))
 }

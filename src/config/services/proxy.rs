@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Deserialize;
 
 use crate::config::place::{Faults, Placed};
-use crate::model::{Endpoint, ProxyConfig};
+use crate::model::{HostPort, ProxyConfig};
 
 /// Private networks, which a proxy for the outside seldom serves.
 const EXCLUDE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
@@ -92,7 +92,7 @@ impl TryFrom<String> for ProxyUrl {
             );
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
-        if url.is_ok() && Endpoint::of_url(&text).is_some() && text.chars().all(plain) {
+        if url.is_ok() && HostPort::of_url(&text).is_some() && text.chars().all(plain) {
             return Ok(Self(text.trim_end_matches('/').to_owned()));
         }
         Err("this is no http or https URL of a proxy, like \"http://proxy.example:3128\""
