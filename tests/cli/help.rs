@@ -126,7 +126,8 @@ fn runner() {
       list    List the runners, the oldest first [alias: ls]
       show    Show all about one runner
       delete  Delete runners [alias: rm]
-      logs    Print the logs that were kept of a runner
+      keep    Hold a runner's instance for inspection
+      logs    Print a runner's logs, whether it lives or is dead
       shell   Open a root shell in a runner's instance, or run a command there
       help    Print this message or the help of the given subcommand(s)
 

@@ -12,9 +12,9 @@ use crate::cli::print;
 use crate::cli::report::{CliError, Outcome, notice};
 use crate::http::types::ErrorKind;
 
-/// Print a runner's logs: of one that lives what its guest has now, of a dead one what was kept
+/// Print a runner's logs, whether it lives or is dead
 ///
-/// Logs are kept of runners that failed, were killed or ended with an error. Secrets are masked. With
+/// Of one that lives it is what its guest has now, of a dead one what was kept. Logs are kept of runners that failed, were killed or ended with an error. Secrets are masked. With
 /// --json each log is an object of its name and text.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
