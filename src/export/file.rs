@@ -19,11 +19,13 @@ pub(super) struct EventsFile {
     options: ExportOptions,
     position: Position,
     file: Option<File>,
+    /// What lies beyond this length is of a write that failed.
+    cut_to: Option<u64>,
 }
 
 impl EventsFile {
     pub(super) fn new(options: ExportOptions) -> Self {
-        Self { options, position: Position::default(), file: None }
+        Self { options, position: Position::default(), file: None, cut_to: None }
     }
 
     /// Does work that waits for the disk, on a thread that may.
@@ -32,7 +34,8 @@ impl EventsFile {
         work: impl FnOnce(&mut Self) -> io::Result<T> + Send + 'static,
     ) -> Result<T, String> {
         let file = self.file.take();
-        let mut moved = Self { options: self.options.clone(), position: self.position, file };
+        let Self { position, cut_to, .. } = *self;
+        let mut moved = Self { options: self.options.clone(), position, file, cut_to };
         let task = tokio::task::spawn_blocking(move || {
             let result = work(&mut moved);
             (moved, result)
@@ -60,6 +63,7 @@ impl EventsFile {
 
     /// Adds lines; from then on the file is up to `seq`.
     pub(super) fn append(&mut self, lines: &[u8], seq: u64) -> io::Result<()> {
+        self.cut()?;
         self.rotate_before(lines)?;
         let found = self.open()?.metadata()?;
         // A file that the position does not know as it is could not be cut back rightly.
@@ -67,16 +71,30 @@ impl EventsFile {
         if self.position != now {
             self.reach(now)?;
         }
-        let before = found.len();
-        let file = self.open()?;
-        let written = file.write_all(lines).and_then(|()| file.sync_data());
-        if let Err(error) = written {
-            // Half a line would be no JSON.
-            file.set_len(before)?;
-            return Err(error);
+        let written = self.write(lines, seq);
+        if written.is_err() {
+            // Half a line would be no JSON, and what no position tells of would be written twice.
+            self.cut_to = Some(found.len());
+            self.cut()?;
         }
+        written
+    }
+
+    fn write(&mut self, lines: &[u8], seq: u64) -> io::Result<()> {
+        let file = self.open()?;
+        file.write_all(lines)?;
+        file.sync_data()?;
         let position = Position::new(seq, &file.metadata()?);
         self.reach(position)
+    }
+
+    /// Takes back what could not be written well.
+    fn cut(&mut self) -> io::Result<()> {
+        if let Some(length) = self.cut_to {
+            self.open()?.set_len(length)?;
+            self.cut_to = None;
+        }
+        Ok(())
     }
 
     fn reach(&mut self, position: Position) -> io::Result<()> {

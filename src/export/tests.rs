@@ -171,3 +171,21 @@ fn a_link_in_its_place_is_not_followed() {
     assert!(EventsFile::new(options(folder.path())).begin(0).is_err());
     assert!(!folder.path().join("other").exists());
 }
+
+#[test]
+fn what_no_position_can_tell_of_is_not_written_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = EventsFile::new(options(folder.path()));
+    file.begin(0).unwrap();
+    file.append(b"1\n", 1).unwrap();
+    // A folder in its way: the position cannot be kept.
+    let in_the_way = folder.path().join("events.new");
+    fs::create_dir(&in_the_way).unwrap();
+    for _ in 0..2 {
+        assert!(file.append(b"2\n", 2).is_err());
+        assert_eq!(read(folder.path(), "events.jsonl"), "1\n");
+    }
+    fs::remove_dir(in_the_way).unwrap();
+    file.append(b"2\n", 2).unwrap();
+    assert_eq!(read(folder.path(), "events.jsonl"), "1\n2\n");
+}

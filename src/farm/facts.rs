@@ -20,7 +20,7 @@ const WEBHOOK: Duration = Duration::from_secs(5);
 /// How soon GitHub is asked once more, whose answers are late at times.
 const AGAIN: Duration = Duration::from_secs(4);
 /// How often it is asked.
-const TRIES: u32 = 2;
+const TRIES: u32 = 3;
 
 /// What a runner's event waits for.
 type Missing = (RunnerId, Untold);

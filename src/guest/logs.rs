@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::command::shell;
-use super::paths::{APPLICATION, STATUS};
+use super::paths::{APPLICATION, METRICS_DIR, STATUS};
 
 /// One log in a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +26,14 @@ pub struct GuestLog {
 }
 
 /// The logs in a guest, each named as it is kept.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 7] = [
     "status",
     "runner.log",
     "cloud-init-output.log",
     "diag-runner.log",
     "diag-worker.log",
     "kernel.log",
+    "metrics",
 ];
 
 /// The systemd units whose journal is [`NAMES`]' `runner.log`.
@@ -61,6 +62,12 @@ fn source(name: &str, cap: usize) -> String {
         }
         "diag-runner.log" => newest("Runner_*.log"),
         "diag-worker.log" => newest("Worker_*.log"),
+        // What a job has put there in place of the hooks' files, if it has.
+        "metrics" => format!(
+            "cd {METRICS_DIR} && for file in *-metrics.json; do echo \"$file:\"; \
+             [ -L \"$file\" ] || [ ! -f \"$file\" ] || timeout 2 head -c 2048 \"$file\"; \
+             echo; done; ls -la"
+        ),
         // A container's kernel log is the host's, and is not shown to it; systemd and the control
         // groups tell of memory all the same.
         _ => "cd /sys/fs/cgroup && for file in memory.max memory.peak memory.events \

@@ -79,5 +79,6 @@ fn handing_over(record: &Record) -> Option<Action> {
 }
 
 fn collect(record: &Record) -> Action {
-    Action::Collect { logs: record.ended_badly() }
+    // A hook's file that is not what it should be is evidence.
+    Action::Collect { logs: record.ended_badly() || !record.corrupt.is_empty() }
 }

@@ -50,7 +50,7 @@ pub use event::{Event, Fault, Quiesced};
 pub use github::{GitHubPath, GitHubPathError, GitHubRunner, GitHubRunnerConfig};
 pub use guest::{CloudInitReading, CloudInitStatus, Found, GuestPhase, GuestReport, ProbeReading};
 pub use health::{Health, HealthState, UnhealthyReason, Vitals, judge};
-pub use hold::{Ended, Hold, LONGEST_HOLD};
+pub use hold::{Ended, FAILED_HELD, Hold, LONGEST_HOLD, surplus_holds};
 pub use instance::{CloudRunnerInstance, CloudRunnerState, InstanceType};
 pub use job::{Job, JobId, JobNote, JobState, Sighting, Source};
 pub use journal::{JournalEntry, JournalKind};

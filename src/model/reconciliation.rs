@@ -33,10 +33,12 @@ pub fn reconciliation(
     MetricEvent { timestamp: seconds(now), what }
 }
 
-/// Whether it has a job's beginning and no end, and was given up after `last`.
+/// Whether it has a job's beginning and no end, and was given up after `last` though nobody wanted
+/// it to end.
 fn has_crashed_since(record: &Record, last: Timestamp) -> bool {
     let ended = record.marks.0.get(&Phase::Deleting).is_some_and(|at| *at > last);
-    ended && record.metrics.pre_job.is_some() && record.metrics.post_job.is_none()
+    let wanted = record.ended.is_some();
+    ended && !wanted && record.metrics.pre_job.is_some() && record.metrics.post_job.is_none()
 }
 
 /// Whether it waits for a job, or comes up well.

@@ -192,8 +192,8 @@ impl Larm {
         for name in &names {
             self.life(name.id()).await;
         }
-        let journal = self.events(0, None).await.events;
-        metric_events::file_has(&ground.directory.path().join("state"), &journal).await;
+        let state = ground.directory.path().join("state");
+        metric_events::file_has(&state, async || self.events(0, None).await.events).await;
         let left = ground.instances().await;
         assert!(left.is_empty(), "left behind: {left:?}");
         for job in ground.github.jobs() {

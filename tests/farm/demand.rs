@@ -177,7 +177,7 @@ async fn expect_events(ground: &Ground, larm: &Larm) -> Vec<MetricEvent> {
         })
         .await;
     let journal = larm.journal().await;
-    metric_events::file_has(&ground.path("state"), &journal).await;
+    metric_events::file_has(&ground.path("state"), async || larm.journal().await).await;
     let mut once = BTreeSet::new();
     for entry in &journal {
         for event in metric_events::of_journal(std::slice::from_ref(entry)) {

@@ -27,14 +27,16 @@ pub fn of_file(state: &Path) -> Vec<MetricEvent> {
 }
 
 /// Waits until the file has what the journal has, no more and no less.
-pub async fn file_has(state: &Path, journal: &[JournalEntry]) {
-    let (wanted, mut found) = (of_journal(journal), Vec::new());
+pub async fn file_has(state: &Path, journal: impl AsyncFn() -> Vec<JournalEntry>) {
+    let (mut wanted, mut found) = (Vec::new(), Vec::new());
     let reads = async {
         loop {
+            // Sweeps go on meanwhile: what the journal has before the file is read is in the file,
+            // and what the file has is in the journal afterwards.
+            let before = of_journal(&journal().await);
             found = of_file(state);
-            // Sweeps go on meanwhile.
-            found.truncate(found.len().min(wanted.len()));
-            if found == wanted {
+            wanted = of_journal(&journal().await);
+            if found == wanted || (found == before && wanted.starts_with(&found)) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

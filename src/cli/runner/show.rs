@@ -73,7 +73,7 @@ fn facts(runner: &Runner) -> Vec<(&'static str, String)> {
 pub(super) fn held(runner: &Runner) -> Option<String> {
     match runner.hold.filter(|_| runner.phase < Phase::Gone)? {
         Hold::For(length) => Some(format!("for {length:#} once it has ended")),
-        Hold::Until(until) => Some(format!("until {until:.0}")),
+        Hold::Until(until) | Hold::Failed(until) => Some(format!("until {until:.0}")),
         Hold::Off => None,
     }
 }

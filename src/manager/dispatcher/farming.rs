@@ -21,6 +21,9 @@ impl Dispatcher {
             FarmOrder::Move(Move::Retire { runner, reason, mismatch }) => {
                 self.retire(&runner, reason, mismatch, now, batch);
             }
+            FarmOrder::Move(Move::Release { runner }) => {
+                self.meet(&runner, &Event::Released, now, batch);
+            }
             FarmOrder::Recognize { runner, binding, registration } => {
                 let event = Event::Recognized { binding, registration };
                 self.meet(&runner, &event, now, batch);

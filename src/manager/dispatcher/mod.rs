@@ -143,6 +143,7 @@ impl Dispatcher {
             }
             self.meet_due(now, &mut batch);
             self.admit(now, &mut batch);
+            self.limit_holds(now, &mut batch);
             if !self.settle(batch, now).await {
                 break;
             }

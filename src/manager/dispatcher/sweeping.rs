@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Batch, Dispatcher, Listing, Sweep};
+use crate::clock;
 use crate::lxd;
 use crate::manager::ManagerError;
 use crate::manager::command::Reply;
@@ -12,19 +13,37 @@ use crate::manager::options::Rules;
 use crate::manager::removal::Orphans;
 use crate::model::{
     Action, CloudRunnerState, Event, Fault, InstanceName, JournalKind, Mismatch, Observed, Phase,
-    Record, RunnerId, reconciliation, recover,
+    Record, RunnerId, reconciliation, recover, surplus_holds,
 };
 
 impl Dispatcher {
     pub(super) fn begin_sweep(&mut self, reply: Option<Reply<Orphans>>, batch: &mut Batch) {
         batch.compare = true;
         self.forget_gone(batch);
+        self.unregister_held();
         self.executor.prune_logs();
         let live = self.records.values().filter(|record| record.is_live());
         let probes = live.map(|record| (record.id().clone(), Action::Probe));
         let questions: BTreeSet<_> = probes.collect();
         batch.asks.extend(questions.iter().cloned());
         self.memory.sweeps.extend(reply.map(|reply| Sweep::new(questions, reply)));
+    }
+
+    /// What GitHub did not take at first is tried again as long as its instance is held.
+    fn unregister_held(&self) {
+        let now = clock::now();
+        for record in self.records.values().filter(|record| record.is_held(now)) {
+            self.executor.begin_unregistering(record);
+        }
+    }
+
+    /// Strangers' jobs fail as often as they like: only so many are held for that.
+    pub(super) fn limit_holds(&mut self, now: Timestamp, batch: &mut Batch) {
+        let records = self.records.values().map(AsRef::as_ref);
+        let surplus: Vec<_> = surplus_holds(records, now).into_iter().cloned().collect();
+        for id in surplus {
+            self.meet(&id, &Event::Released, now, batch);
+        }
     }
 
     /// Asks for LXD's list: anew if one is under way, which may be out of date by now.
@@ -75,7 +94,9 @@ impl Dispatcher {
                     sweep.list_is_read(&orphans);
                 }
                 batch.orphans.extend(orphans);
-                self.tell_of_all(now, batch);
+                if !again {
+                    self.tell_of_all(now, batch);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "LXD does not answer");

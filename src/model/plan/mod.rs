@@ -69,6 +69,11 @@ pub enum Move {
         /// What is wrong with it, if anything is.
         mismatch: Option<Mismatch>,
     },
+    /// Hold a runner's instance no longer, as its room is needed.
+    Release {
+        /// The runner.
+        runner: RunnerId,
+    },
 }
 
 /// What the farm does next.

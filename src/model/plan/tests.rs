@@ -1,5 +1,6 @@
 //! The plan against single situations, and against a farm that lives.
 
+mod holds;
 mod life;
 mod situations;
 

@@ -121,7 +121,9 @@ impl<'a> Trim<'_, 'a> {
         let leaves = |record: &&Arc<Record>| {
             let chosen = self.chosen.contains(record.id().as_str());
             let ends = (Phase::Finished..Phase::Gone).contains(&record.phase);
-            ends || chosen || (record.removal.is_some() && record.phase < Phase::Busy)
+            (ends && !record.is_held(self.server.farm.now))
+                || chosen
+                || (record.removal.is_some() && record.phase < Phase::Busy)
         };
         records.filter(leaves).fold((0, Cost::default()), |(count, sum), one| {
             (count + 1, sum.plus(Cost::of(&one.spec)))
@@ -134,6 +136,12 @@ impl<'a> Trim<'_, 'a> {
             let before = before.iter().any(|one| one.id() == record.id());
             !chosen && !before && self.may_ask(record).is_ok()
         };
+        let now = self.server.farm.now;
+        let held = self.server.farm.records.values().map(AsRef::as_ref);
+        let held = held.filter(|record| record.is_held_as_failed(now)).find(open);
+        if held.is_some() {
+            return held;
+        }
         let standby = |record: &&Record| {
             record.phase == Phase::Standby && !record.spec.same_shape(&pool.spec)
         };
@@ -163,6 +171,11 @@ impl<'a> Trim<'_, 'a> {
         if let Err(until) = self.may_ask(record) {
             self.server.look_again(until);
             return false;
+        }
+        if record.is_held(self.server.farm.now) {
+            self.chosen.insert(record.id().to_string());
+            self.server.plan.moves.push(Move::Release { runner: record.id().clone() });
+            return true;
         }
         if self.chosen.insert(record.id().to_string()) && record.removal.is_none() {
             let mismatch = is_doomed(self.server.farm, record).then_some(Mismatch::Doomed);

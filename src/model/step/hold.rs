@@ -26,23 +26,24 @@ impl Draft<'_> {
 
     /// All that could be collected has been: the time of a hold begins.
     pub(super) fn begin_hold(&mut self) {
-        let wanted = match self.record.hold {
-            Some(Hold::For(length)) => Some(length),
-            Some(Hold::Until(_) | Hold::Off) => return,
-            None => self.deadlines.keep_failed.filter(|_| self.record.ended_badly()),
+        let failed = self.deadlines.keep_failed.filter(|_| self.record.ended_badly());
+        let hold = match (self.record.hold, failed) {
+            (Some(Hold::For(length)), _) => Hold::Until(later(self.now, length)),
+            (None, Some(length)) => Hold::Failed(later(self.now, length)),
+            (Some(Hold::Until(_) | Hold::Failed(_) | Hold::Off), _) | (None, None) => return,
         };
-        if let Some(length) = wanted {
-            let hold = Hold::Until(later(self.now, length));
-            self.record.hold = Some(hold);
-            self.tell_hold(hold);
-        }
+        self.record.hold = Some(hold);
+        self.tell_hold(hold);
     }
 
     pub(super) fn released(&mut self) {
         if self.record.phase == Phase::Gone {
             return;
         }
-        if matches!(self.record.hold.replace(Hold::Off), Some(Hold::For(_) | Hold::Until(_))) {
+        if matches!(
+            self.record.hold.replace(Hold::Off),
+            Some(Hold::For(_) | Hold::Until(_) | Hold::Failed(_))
+        ) {
             self.note("its instance is not held any more".to_owned());
         }
     }
@@ -59,7 +60,9 @@ impl Draft<'_> {
             Hold::For(length) => {
                 self.note(format!("its instance is held for {length:#} once it has ended"));
             }
-            Hold::Until(until) => self.note(format!("its instance is held until {until:.0}")),
+            Hold::Until(until) | Hold::Failed(until) => {
+                self.note(format!("its instance is held until {until:.0}"))
+            }
             Hold::Off => {}
         }
     }

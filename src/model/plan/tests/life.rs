@@ -88,6 +88,7 @@ impl World {
                 self.created += 1;
                 self.scene.create(&spec);
             }
+            Move::Release { runner } => self.scene.meet(&runner, &Event::Released),
             Move::Bind { runner, binding } => self.scene.meet(&runner, &Event::Bound(binding)),
             Move::Retire { runner, reason, .. } => {
                 self.retired += 1;

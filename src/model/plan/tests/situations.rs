@@ -11,7 +11,7 @@ const WEB: &str = "acme/web";
 fn creates(moves: &[Move]) -> Vec<&str> {
     let pools = moves.iter().filter_map(|one| match one {
         Move::Create { spec } => Some(spec.pool.as_str()),
-        Move::Bind { .. } | Move::Retire { .. } => None,
+        Move::Bind { .. } | Move::Retire { .. } | Move::Release { .. } => None,
     });
     pools.collect()
 }
@@ -19,7 +19,7 @@ fn creates(moves: &[Move]) -> Vec<&str> {
 fn binds(moves: &[Move]) -> Vec<(&RunnerId, &str)> {
     let bound = moves.iter().filter_map(|one| match one {
         Move::Bind { runner, binding } => Some((runner, binding.pool.as_str())),
-        Move::Create { .. } | Move::Retire { .. } => None,
+        Move::Create { .. } | Move::Retire { .. } | Move::Release { .. } => None,
     });
     bound.collect()
 }
@@ -27,7 +27,7 @@ fn binds(moves: &[Move]) -> Vec<(&RunnerId, &str)> {
 fn retires(moves: &[Move]) -> Vec<&RunnerId> {
     let gone = moves.iter().filter_map(|one| match one {
         Move::Retire { runner, .. } => Some(runner),
-        Move::Create { .. } | Move::Bind { .. } => None,
+        Move::Create { .. } | Move::Bind { .. } | Move::Release { .. } => None,
     });
     gone.collect()
 }

@@ -27,9 +27,11 @@ fn failed(keep_failed: Option<SignedDuration>, hold: Option<SignedDuration>) -> 
 #[test]
 fn a_failed_runner_is_held_for_as_long_as_is_asked_for_and_then_removed() {
     let hour = SignedDuration::from_hours(1);
-    for mut story in [failed(Some(hour), None), failed(None, Some(hour))] {
+    for (mut story, asked) in [(failed(Some(hour), None), false), (failed(None, Some(hour)), true)]
+    {
         let until = story.now + hour;
-        assert_eq!(story.record.hold, Some(Hold::Until(until)));
+        let hold = if asked { Hold::Until(until) } else { Hold::Failed(until) };
+        assert_eq!(story.record.hold, Some(hold));
         assert_eq!(pending(&story.record, story.now), None);
         assert_eq!(next_due(&story.record, &story.deadlines), Some(until));
         // Whatever is heard of it meanwhile.
