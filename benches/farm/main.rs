@@ -10,6 +10,7 @@
 
 #[path = "../../tests/support/daemon.rs"]
 pub mod daemon;
+mod events;
 #[expect(dead_code, reason = "shared with the tests of the farm")]
 #[path = "../../tests/farm/ground.rs"]
 mod ground;

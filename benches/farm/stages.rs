@@ -9,6 +9,7 @@ use larm::model::{JournalKind, Phase};
 use larm::smoke::standin::{Event, EventKind};
 use tokio::sync::broadcast::Receiver;
 
+use crate::events::Watch;
 use crate::ground::Ground;
 use crate::larm::Larm;
 
@@ -40,6 +41,7 @@ async fn play(ground: &Ground, keeps: &str, ready: Option<Phase>, rounds: usize)
     ground.configure("30s", &pool);
     ground.add_hook();
     let larm = Larm::start(ground).await;
+    let watch = Watch::begin(&ground.path("state"));
     let mut figures = Figures::new();
     for _ in 0..rounds {
         match ready {
@@ -54,6 +56,7 @@ async fn play(ground: &Ground, keeps: &str, ready: Option<Phase>, rounds: usize)
         }
     }
     larm.stop();
+    figures.extend(watch.end());
     figures
 }
 
