@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use larm::manager::CloudRunnerManager;
-use larm::model::Phase;
+use larm::model::{JournalEntry, JournalKind, MetricFact, Phase};
 
 use crate::stage::{Lxd, Place, Stage};
 
@@ -49,6 +49,9 @@ pub async fn hostile_files_harm_nobody_else(place: Place) {
     let metrics = stage.manager().delete_runner(&hostile, None, true).await.unwrap().unwrap();
     assert!(metrics.pre_job.is_none());
     assert_eq!(stage.metrics_told(&hostile).await, 1);
+    let told: Vec<_> = stage.journal(&hostile).await;
+    let is_start = |entry: &JournalEntry| matches!(&entry.what, JournalKind::Metric { metric } if !matches!(metric.what, MetricFact::RunnerInstalled { .. }));
+    assert!(!told.iter().any(is_start), "what is corrupt makes no event: {told:#?}");
     stage.strike().await;
 }
 
