@@ -84,12 +84,11 @@ fn line(entry: &JournalEntry) -> String {
 /// What happened, on one line.
 pub(super) fn what(kind: &JournalKind) -> String {
     match kind {
-        JournalKind::Phase { phase, reason: None, .. } => phase.to_string(),
-        JournalKind::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
         JournalKind::Metrics { metrics } => format!("metrics: {}", summary(metrics)),
         JournalKind::Metric { metric } => metric_line(metric),
-        JournalKind::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
-        JournalKind::Note { text } => text.clone(),
+        JournalKind::Phase { .. } | JournalKind::Mismatch { .. } | JournalKind::Note { .. } => {
+            kind.story().unwrap_or_default()
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::clock;
 use crate::manager::{JournalPart, JournalQuery, ManagerError};
 use crate::model::plan::Waiting;
 use crate::model::{
-    Health, Hold, Job, JobId, JobNote, JobState, JournalKind, Kept, Phase, Record, Registration,
-    RunnerId, Source,
+    Health, Hold, Job, JobId, JobNote, JobState, Kept, Phase, Record, Registration, RunnerId,
+    Source,
 };
 
 /// How long GitHub takes at most to give a job to a runner that waits for it (GitHub documentation,
@@ -63,7 +63,7 @@ impl Farm {
         let journal = self.manager.journal(query).await?;
         let history = journal
             .into_iter()
-            .filter_map(|entry| Some(JobNote { at: entry.at, text: line(&entry.what)? }));
+            .filter_map(|entry| Some(JobNote { at: entry.at, text: entry.what.story()? }));
         let now = clock::now();
         Ok(Some(Why {
             subject: format!("runner {}", record.name),
@@ -222,17 +222,6 @@ fn runner_facts(record: &Record) -> Vec<String> {
         }
     }
     facts
-}
-
-/// Metrics are for machines.
-fn line(kind: &JournalKind) -> Option<String> {
-    Some(match kind {
-        JournalKind::Phase { phase, reason: None, .. } => phase.to_string(),
-        JournalKind::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
-        JournalKind::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
-        JournalKind::Note { text } => text.clone(),
-        JournalKind::Metrics { .. } | JournalKind::Metric { .. } => return None,
-    })
 }
 
 /// Whole seconds, in words: "41s", "2m 3s".

@@ -1,6 +1,6 @@
 //! What larm knows of a runner's end, as a log that is kept with the others.
 
-use crate::model::{Ended, JournalEntry, JournalKind, Phase, Record};
+use crate::model::{Ended, JournalEntry, Phase, Record};
 
 /// The first lines say why it ended, the rest what happened.
 pub(super) fn text(record: &Record, journal: &[JournalEntry]) -> String {
@@ -10,7 +10,7 @@ pub(super) fn text(record: &Record, journal: &[JournalEntry]) -> String {
     }
     line(&mut text, "what happened:");
     for entry in journal {
-        if let Some(what) = what(&entry.what) {
+        if let Some(what) = entry.what.story() {
             line(&mut text, &format!("  {:.3}  {what}", entry.at));
         }
     }
@@ -43,15 +43,4 @@ fn reasons(record: &Record) -> Vec<String> {
 
 fn line(text: &mut String, line: &str) {
     text.extend([line, "\n"]);
-}
-
-/// Metrics are for machines.
-fn what(kind: &JournalKind) -> Option<String> {
-    Some(match kind {
-        JournalKind::Phase { phase, reason: None, .. } => phase.to_string(),
-        JournalKind::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
-        JournalKind::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
-        JournalKind::Note { text } => text.clone(),
-        JournalKind::Metrics { .. } | JournalKind::Metric { .. } => return None,
-    })
 }

@@ -57,3 +57,16 @@ pub enum JournalKind {
         text: String,
     },
 }
+
+impl JournalKind {
+    /// What it tells people, on one line; nothing of metrics, which are for machines.
+    pub fn story(&self) -> Option<String> {
+        Some(match self {
+            Self::Phase { phase, reason: None, .. } => phase.to_string(),
+            Self::Phase { phase, reason: Some(reason), .. } => format!("{phase}: {reason}"),
+            Self::Mismatch { mismatch, text } => format!("{mismatch}: {text}"),
+            Self::Note { text } => text.clone(),
+            Self::Metrics { .. } | Self::Metric { .. } => return None,
+        })
+    }
+}

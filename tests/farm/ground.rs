@@ -168,6 +168,18 @@ impl Ground {
         self.github.queue_job(JobSpec { repository: repository.to_owned(), ..spec })
     }
 
+    /// Queues a job that runs until it is told to end.
+    pub(crate) fn queue_until_told(&self, repository: &str, labels: &[&str]) -> u64 {
+        let spec = JobSpec::new(repository, labels, Duration::ZERO);
+        let steps = vec!["until [ -e /tmp/over ]; do sleep 0.1; done".to_owned()];
+        self.github.queue_job(JobSpec { repository: repository.to_owned(), steps, ..spec })
+    }
+
+    /// Ends such a job, which this runner has.
+    pub(crate) async fn tell_job_to_end(&self, runner: &str) {
+        exec(&self.client, runner, "touch /tmp/over").await;
+    }
+
     /// Waits until GitHub's every job has ended.
     pub(crate) async fn all_finished(&self) {
         let finished = tokio::time::timeout(PATIENCE, self.github.all_finished()).await;

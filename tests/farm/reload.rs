@@ -1,7 +1,5 @@
 //! Changed pools while jobs run: no busy runner is touched, and the old ones go.
 
-use std::time::Duration;
-
 use larm::http::types::Runner;
 use larm::model::Phase;
 
@@ -47,7 +45,7 @@ async fn changed_pools_roll_over_and_removed_ones_drain() {
     let larm = Larm::start(&ground).await;
     larm.until_there_are(&ground, 2, Phase::Listening).await;
     for repository in ["acme/web", "acme/api"] {
-        ground.queue(repository, &["small"], Duration::from_secs(25));
+        ground.queue_until_told(repository, &["small"]);
     }
     larm.until_there_are(&ground, 2, Phase::Busy).await;
     larm.until_there_are(&ground, 2, Phase::Listening).await;
@@ -70,6 +68,7 @@ async fn changed_pools_roll_over_and_removed_ones_drain() {
     for old in &busy {
         let now = larm.live().await.into_iter().find(|one| one.id == old.id).unwrap();
         assert_eq!((now.phase, now.removal), (Phase::Busy, None), "a busy one is touched");
+        ground.tell_job_to_end(&old.name.to_string()).await;
     }
     ground.all_finished().await;
     ground.expect_jobs_ran_once();
