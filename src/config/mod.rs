@@ -57,4 +57,5 @@ pub use settings::{
     Settings, Tarball,
 };
 pub use shown::Shown;
+pub use value::hold_length;
 pub use webhook::WebhookSettings;

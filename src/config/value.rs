@@ -209,6 +209,11 @@ impl TryFrom<String> for HoldLength {
     }
 }
 
+/// How long an instance may be held, as the configuration and the command line have it: "4h", "7d".
+pub fn hold_length(text: &str) -> Result<SignedDuration, String> {
+    HoldLength::try_from(text.to_owned()).map(|length| length.0)
+}
+
 /// A day has 24 hours here.
 fn with_days(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;

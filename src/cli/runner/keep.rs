@@ -7,6 +7,7 @@ use super::show;
 use crate::cli::context::Context;
 use crate::cli::print;
 use crate::cli::report::{CliError, Outcome};
+use crate::config;
 use crate::http::types::{KeepRequest, Runner};
 
 /// Hold a runner's instance for inspection
@@ -24,8 +25,9 @@ pub(in crate::cli) struct Arguments {
     /// The runner's id, the beginning of it, or its name
     #[arg(value_name = "RUNNER")]
     runner: String,
-    /// For how long, like 30m, 4h: a week at most
-    #[arg(long = "for", value_name = "TIME", default_value = "1h", conflicts_with = "release")]
+    /// For how long, like 30m, 4h, 2d: a week at most
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", conflicts_with = "release",
+        value_parser = config::hold_length)]
     length: SignedDuration,
     /// Let go of it
     #[arg(long)]
