@@ -21,7 +21,7 @@ pub async fn a_runner_that_ends_well_is_asked_for_no_logs(place: Place) {
     for id in [&done, &idle] {
         let name = stage.record(id).name.clone();
         assert!(!stage.guest(&name).unwrap().asked_for_logs());
-        assert_eq!(stage.manager().logs(id).await.unwrap(), []);
+        assert_eq!(stage.manager().logs(id).await.unwrap(), [], "{:#?}", stage.record(id));
     }
     let of_logs = |path: &str| path.contains("/console") || path.contains("/logs/qemu.log");
     let asked = lxd.requests().into_iter().filter(|one| of_logs(&one.path)).count();

@@ -188,7 +188,7 @@ fn flush(instance: &mut Instance, busy: bool) -> Ran {
     if phase == Some(GuestPhase::Busy) && !busy {
         return Ran::code(command::BUSY);
     }
-    let listened = instance.guest.process.then_some(143);
+    let listened = instance.guest.process.then_some(137);
     instance.guest.finish(listened, Some("flushed"));
     instance.touch();
     Ran::code(command::FLUSHED)
