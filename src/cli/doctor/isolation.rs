@@ -131,21 +131,30 @@ fn limits(specs: &[&Spec], profiles: &[Profile]) -> Check {
             ("cpu", spec.cpu.is_some() || has("limits.cpu")),
             ("memory", spec.memory.is_some() || has("limits.memory")),
             ("disk", spec.disk.is_some() || sized),
+            // A virtual machine has its own.
+            ("processes", !is_container(spec) || has("limits.processes")),
         ];
         missing.extend(found.into_iter().filter(|(_, found)| !found).map(|(key, _)| key));
     }
     if missing.is_empty() {
-        return Check::ok(LIMITS, "each guest has its CPUs, memory and disk");
+        return Check::ok(LIMITS, "each guest has its limits of CPUs, memory, disk and processes");
     }
     let keys: Vec<&str> = missing.into_iter().collect();
-    let fix = format!("set {} in [runner], or `larm setup`", keys.join(", "));
+    let settings: Vec<&str> = keys.iter().copied().filter(|key| *key != "processes").collect();
+    let fix = match settings.as_slice() {
+        [] => "`larm setup`, or set limits.processes in the profile".to_owned(),
+        settings => format!("`larm setup`, or set {} in [runner]", settings.join(", ")),
+    };
     Check::warn(LIMITS, format!("a job may use all of the host's {}", keys.join(", ")), fix)
+}
+
+fn is_container(spec: &Spec) -> bool {
+    spec.instance_type == InstanceType::Container
 }
 
 /// What containers may do; of virtual machines there is nothing to say.
 fn rights(specs: &[&Spec]) -> Option<Check> {
-    let is_container = |spec: &&&Spec| spec.instance_type == InstanceType::Container;
-    let containers: Vec<&&Spec> = specs.iter().filter(is_container).collect();
+    let containers: Vec<&&Spec> = specs.iter().filter(|spec| is_container(spec)).collect();
     let nesting: Vec<&str> =
         containers.iter().filter(|spec| spec.nesting).map(|spec| spec.pool.as_str()).collect();
     if containers.is_empty() {
@@ -222,6 +231,13 @@ mod tests {
         for key in ["limits.cpu", "limits.memory"] {
             profile.config.insert(key.to_owned(), "1".to_owned());
         }
+        let profiles = [profile];
+        assert_eq!(limits(&[&spec], &profiles).status, Status::Ok);
+        spec.instance_type = InstanceType::Container;
+        let found = limits(&[&spec], &profiles);
+        assert_eq!(found.detail, "a job may use all of the host's processes");
+        let [mut profile] = profiles;
+        profile.config.insert("limits.processes".to_owned(), "8192".to_owned());
         assert_eq!(limits(&[&spec], &[profile]).status, Status::Ok);
     }
 
