@@ -58,12 +58,16 @@ pub(super) struct Limits {
 }
 
 /// All limits that matter.
-pub(super) const LIMITS: [Limit; 4] = [
+pub(super) const LIMITS: [Limit; 5] = [
     Limit { name: "fs.inotify.max_user_instances", least: 1024, good: 8192 },
     Limit { name: "fs.inotify.max_user_watches", least: 65_536, good: 1_048_576 },
     Limit { name: "kernel.keys.maxkeys", least: 2000, good: 2000 },
     Limit { name: "kernel.keys.maxbytes", least: 200_000, good: 2_000_000 },
+    Limit { name: "kernel.pid_max", least: MOST_PIDS, good: MOST_PIDS },
 ];
+
+/// As many process ids as the kernel can do (proc(5)): containers take them from the host.
+const MOST_PIDS: u64 = if cfg!(target_pointer_width = "64") { 4_194_304 } else { 32_768 };
 
 /// How the limits of this host are. One that its kernel does not have is left out.
 pub(super) fn look() -> Limits {

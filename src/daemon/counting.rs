@@ -42,6 +42,8 @@ pub(super) async fn listen(settings: &Settings) -> Result<Option<TcpListener>, M
     let Some(address) = settings.metrics.listen else { return Ok(None) };
     let wrong = |source| MetricsListenError { address, source };
     let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    // Port 0 is any that is free.
+    let address = listener.local_addr().map_err(wrong)?;
     tracing::info!(%address, "metrics are served");
     Ok(Some(listener))
 }

@@ -111,6 +111,12 @@ impl Client {
         self.hub.as_ref()
     }
 
+    /// The same client, of which nobody is told.
+    #[must_use]
+    pub fn unobserved(&self) -> Self {
+        Self { observer: None, ..self.clone() }
+    }
+
     pub(super) fn transport(&self) -> &Transport {
         &self.transport
     }

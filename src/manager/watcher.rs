@@ -148,7 +148,10 @@ impl Watcher {
     async fn watch(&self, seq: u64) -> Result<Option<GuestReport>, Error> {
         let name = self.record.name.to_string();
         let exec = exec(command::watch(seq));
-        let output = self.client.run(&name, &exec, command::OUTPUT_CAP, WATCH_LIMIT).await?;
+        // A watch lasts as long as the guest likes, and ends with each instance: neither tells how LXD
+        // does.
+        let client = self.client.unobserved();
+        let output = client.run(&name, &exec, command::OUTPUT_CAP, WATCH_LIMIT).await?;
         Ok(report::parse(&output.stdout)
             .inspect_err(|error| tracing::debug!(runner = %name, %error, "no report"))
             .ok())

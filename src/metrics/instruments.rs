@@ -7,6 +7,11 @@ use prometheus::{
 
 use super::capped::Capped;
 use super::text::Known;
+use crate::model::Phase;
+
+/// Failures of LXD that do not end by themselves; alerts look at them.
+const FATAL: [&str; 5] =
+    ["pool-full", "image-missing", "permission-denied", "not-initialised", "no-kvm"];
 
 /// For what LXD answers, in seconds.
 const REQUESTS: [f64; 14] =
@@ -63,6 +68,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// None of this value yet.
+    fn begin(&self, value: &str) {
+        self.counts.with_label_values(&[self.values.value(value)]);
+    }
+
     /// One more of this value.
     pub(super) fn add(&self, value: &str) {
         self.counts.with_label_values(&[self.values.value(value)]).inc();
@@ -243,6 +253,25 @@ impl Instruments {
         }
         for class in ["4xx", "5xx", "other"] {
             self.policy_failures.with_label_values(&[class]);
+        }
+        for status in super::journal::STATUSES {
+            self.by_status.begin(super::journal::status_word(status));
+        }
+        for what in ["create-instance", "start-instance"] {
+            for kind in FATAL {
+                self.lxd_errors.with_label_values(&[what, kind]);
+            }
+        }
+        self.webhooks.with_label_values(&["unsigned"]);
+    }
+
+    /// As [`Self::begin_at_zero`], for these pools.
+    pub(super) fn begin_pools<'a>(&self, pools: impl IntoIterator<Item = &'a str>) {
+        for pool in pools {
+            let pool = self.pools.value(pool);
+            for stage in Phase::ALL.iter().filter(|stage| **stage < Phase::Failed) {
+                self.failures.with_label_values(&[stage.as_str(), pool]);
+            }
         }
     }
 }

@@ -20,6 +20,14 @@ pub(super) const MISMATCHES: [Mismatch; 7] = [
     Mismatch::Doomed,
 ];
 
+/// How a runner's process can end, to begin at zero with.
+pub(super) const STATUSES: [PostJobStatus; 4] = [
+    PostJobStatus::Normal,
+    PostJobStatus::Abnormal,
+    PostJobStatus::ExternalContributorCheckFailure,
+    PostJobStatus::RepoPolicyCheckFailure,
+];
+
 /// The longest time that is believed. GitHub ends a workflow run, waiting included, after 35 days
 /// (GitHub documentation, "Usage limits"); guests have clocks that can say anything.
 const LONGEST: Duration = Duration::from_hours(24 * 36);
@@ -52,11 +60,15 @@ impl Metrics {
         if let Some(begin) = record.and_then(|record| record.marks.0.get(&change.from)) {
             // A clock that was set back must not take anything away.
             let took = entry.at.duration_since(*begin).as_secs_f64().max(0.0);
-            stage.with_label_values(&[change.from.as_str(), pool]).observe(took);
+            if change.from != Phase::Deleting || !record.is_some_and(was_held) {
+                stage.with_label_values(&[change.from.as_str(), pool]).observe(took);
+            }
             match change.from {
                 Phase::Finished | Phase::Failed => {
                     extract.with_label_values(&[flavor, pool]).observe(took);
                 }
+                // One that somebody wanted to look at was not deleted all that time.
+                Phase::Deleting if record.is_some_and(was_held) => {}
                 Phase::Deleting => delete_vm.with_label_values(&[flavor, pool]).observe(took),
                 Phase::Planned
                 | Phase::Creating
@@ -166,7 +178,12 @@ fn believed(seconds: f64) -> Option<f64> {
     (0.0..=LONGEST.as_secs_f64()).contains(&seconds).then_some(seconds)
 }
 
-fn status_word(status: PostJobStatus) -> &'static str {
+/// Whether its instance was held for a while, or may have been.
+fn was_held(record: &Record) -> bool {
+    record.hold.is_some()
+}
+
+pub(super) fn status_word(status: PostJobStatus) -> &'static str {
     match status {
         PostJobStatus::Normal => "normal",
         PostJobStatus::Abnormal => "abnormal",

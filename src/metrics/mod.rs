@@ -71,6 +71,11 @@ impl Metrics {
         })
     }
 
+    /// Failures in these pools are counted from zero: what is not there cannot be seen to rise.
+    fn begin_pools<'a>(&self, pools: impl IntoIterator<Item = &'a str>) {
+        self.instruments.begin_pools(pools);
+    }
+
     /// A flush was asked for: of the idle runners, with `busy` of those with a job too.
     pub fn flush_requested(&self, view: &View, busy: bool) {
         let count = |phase| view.runners.values().filter(|one| one.phase == phase).count();
@@ -118,6 +123,8 @@ impl Scrape {
     /// # Errors
     /// Only if the program itself is wrong.
     pub fn text(&self) -> Result<String, MetricsError> {
+        let settings = &self.farm.view().settings;
+        self.metrics.begin_pools(settings.pools.iter().map(|pool| pool.name.as_str()));
         let Instruments { registry, known, .. } = &*self.metrics.instruments;
         let snapshot = snapshot::take(self, clock::now())?;
         let known = [known.as_slice(), &snapshot.known].concat();

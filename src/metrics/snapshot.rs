@@ -13,6 +13,9 @@ use crate::farm::{ConnectionView, FarmView};
 use crate::manager::{Accounts, View};
 use crate::model::{Health, JobState, Phase, Record};
 
+/// What stands for the phase of a runner whose instance is held for inspection.
+const HELD: &str = "held";
+
 /// What one look has found.
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -25,7 +28,8 @@ pub(super) fn take(scrape: &Scrape, now: Timestamp) -> Result<Snapshot, Error> {
     let mut page =
         Page { registry: Registry::new(), known: Vec::new(), flavor: &scrape.metrics.flavor };
     let (view, farm) = (scrape.manager.view(), scrape.farm.view());
-    page.runners(scrape, &view)?;
+    page.runners(scrape, &view, now)?;
+    page.deletions(&view, now)?;
     page.expected(&view, &farm)?;
     page.pools(&farm)?;
     page.jobs(&farm, now)?;
@@ -55,15 +59,14 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn runners(&mut self, scrape: &Scrape, view: &View) -> Result<(), Error> {
+    fn runners(&mut self, scrape: &Scrape, view: &View, now: Timestamp) -> Result<(), Error> {
         let help = "Runners that there are, by phase and pool.";
         let gauge = self.gauge("larm_runners", help, &["phase", "pool"])?;
-        let mut pools: BTreeMap<&str, [usize; Phase::ALL.len()]> = BTreeMap::new();
+        let mut pools: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
         for record in view.runners.values().filter(|record| record.phase != Phase::Gone) {
             let pool = scrape.metrics.instruments.pools.value(record.pool());
-            let counts = pools.entry(pool).or_default();
-            let all = Phase::ALL.iter().zip(counts);
-            all.filter(|(phase, _)| **phase == record.phase).for_each(|(_, count)| *count += 1);
+            let phase = if record.is_held(now) { HELD } else { record.phase.as_str() };
+            *pools.entry(pool).or_default().entry(phase).or_default() += 1;
         }
         // A pool without runners is told of, too.
         let settings = &scrape.farm.view().settings;
@@ -71,12 +74,19 @@ impl Page<'_> {
             pools.entry(scrape.metrics.instruments.pools.value(&pool.name)).or_default();
         }
         for (pool, counts) in &pools {
-            let all = Phase::ALL.iter().zip(counts);
-            for (phase, count) in all.filter(|(phase, _)| **phase != Phase::Gone) {
-                gauge.with_label_values(&[phase.as_str(), pool]).set(number(*count));
+            let all = Phase::ALL.iter().filter(|phase| **phase != Phase::Gone);
+            for phase in all.map(|phase| phase.as_str()).chain([HELD]) {
+                let count = counts.get(phase).copied().unwrap_or_default();
+                gauge.with_label_values(&[phase, pool]).set(number(count));
             }
         }
         Ok(())
+    }
+
+    fn deletions(&mut self, view: &View, now: Timestamp) -> Result<(), Error> {
+        let help = "How long the oldest instance is to be deleted; 0 where none is.";
+        let ages = view.runners.values().filter_map(|record| deletion(record, now));
+        self.single("larm_oldest_deletion_seconds", help, ages.fold(0.0, f64::max))
     }
 
     fn expected(&mut self, view: &View, farm: &FarmView) -> Result<(), Error> {
@@ -187,6 +197,16 @@ impl Page<'_> {
     }
 }
 
+/// How long an instance is to be deleted, in seconds: since its runner ended, or its hold did.
+fn deletion(record: &Record, now: Timestamp) -> Option<f64> {
+    let ending = matches!(record.phase, Phase::Failed | Phase::Deleting);
+    if !ending || record.is_held(now) {
+        return None;
+    }
+    let since = record.held_until().map_or(record.since(), |until| until.max(record.since()));
+    Some(now.duration_since(since).as_secs_f64().max(0.0))
+}
+
 /// As in the event of a reconciliation.
 fn is_idle(record: &Record) -> bool {
     (Phase::Creating..=Phase::Listening).contains(&record.phase) && record.health == Health::Healthy
@@ -203,4 +223,49 @@ fn is_well(connection: &ConnectionView) -> bool {
 )]
 fn large(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::model::{Hold, InstanceName, InstanceType, RunnerId, Spec};
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn after(seconds: i64) -> Timestamp {
+        START + SignedDuration::from_secs(seconds)
+    }
+
+    fn deleting() -> Record {
+        let spec = Spec {
+            pool: "web".to_owned(),
+            image: "i".to_owned(),
+            instance_type: InstanceType::Container,
+            profiles: Vec::new(),
+            cpu: None,
+            memory: None,
+            disk: None,
+            guest: String::new(),
+            nesting: false,
+        };
+        let name = InstanceName::new("a".parse().unwrap(), RunnerId::from_bits(7));
+        let mut record = Record::planned(name, spec, true, START);
+        record.phase = Phase::Deleting;
+        record.collected = true;
+        record.marks.0.insert(Phase::Deleting, after(10));
+        record
+    }
+
+    #[test]
+    fn a_deletion_is_as_old_as_nothing_keeps_it() {
+        let mut record = deleting();
+        assert_eq!(deletion(&record, after(70)), Some(60.0));
+        record.hold = Some(Hold::Until(after(100)));
+        assert_eq!(deletion(&record, after(70)), None);
+        assert_eq!(deletion(&record, after(105)), Some(5.0));
+        record.phase = Phase::Busy;
+        assert_eq!(deletion(&record, after(105)), None);
+    }
 }

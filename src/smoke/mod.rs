@@ -68,6 +68,9 @@ pub enum SmokeError {
     /// LXD refused.
     #[error(transparent)]
     Lxd(#[from] lxd::Error),
+    /// Guests would not reach the stand-in for GitHub.
+    #[error(transparent)]
+    Isolation(#[from] isolation::Error),
     /// The instances' network has no address for guests to reach the host at.
     #[error("the profiles {0:?} have no network with an IPv4 address on the host")]
     NoBridge(Vec<String>),
@@ -93,6 +96,7 @@ impl SmokeError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Lxd(error) => error.hint().map(str::to_owned),
+            Self::Isolation(error) => error.hint().map(str::to_owned),
             Self::NoBridge(_) => Some("run `larm setup` to make a bridge and a profile".to_owned()),
             Self::Start(StartError::Store(error)) => error.hint(),
             Self::Manager(error) => error.hint(),
@@ -148,7 +152,7 @@ async fn open(
     options: &SmokeOptions,
     github: &StandIn,
     manager: &LxdRunnerManager,
-) -> Result<(), lxd::Error> {
+) -> Result<(), isolation::Error> {
     let wanted = isolation::Wanted {
         enforce: true,
         prefix: manager.name_prefix().to_string(),
@@ -164,7 +168,7 @@ async fn close(options: &SmokeOptions, prefix: &NamePrefix) {
     let profiles = options.spec.profiles.iter().cloned().collect();
     let client = options.client.with_timeout(LAST_LOOK);
     if let Err(error) = isolation::remove(&client, prefix.as_str(), &profiles).await {
-        let acl = isolation::own_name(prefix.as_str());
+        let acl = isolation::own_name(client.project(), prefix.as_str());
         tracing::warn!(%error, "the network ACL {acl} stays behind");
     }
 }

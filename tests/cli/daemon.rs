@@ -1,5 +1,6 @@
 //! The daemon without an LXD: it starts, answers, stops well, and starts again after a sudden end.
 
+use std::fs::File;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,8 +22,8 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one, and returns when it says that it is ready.
     pub(crate) fn start(place: &Place) -> Self {
-        let mut command = place.command(&["serve", "-q"]);
-        command.stderr(Stdio::null());
+        let mut command = place.command(&["serve"]);
+        command.stderr(File::create(place.path("log")).unwrap());
         Self::start_as(place, command)
     }
 
@@ -165,7 +166,7 @@ fn a_closed_terminal_is_nothing_to_one_that_ignores_it() {
     let place = place();
     let mut command = place.furnished("nohup");
     command.args([env!("CARGO_BIN_EXE_larm"), "serve"]);
-    command.stderr(std::fs::File::create(place.path("log")).unwrap());
+    command.stderr(File::create(place.path("log")).unwrap());
     let daemon = Daemon::start_as(&place, command);
     daemon.signal(Signal::HUP);
     assert_eq!(daemon.stop(), Some(0));

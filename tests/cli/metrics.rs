@@ -18,9 +18,12 @@ const PAGE: &str = include_str!("../../docs/metrics.md");
 const DASHBOARD: &str = include_str!("../../dashboards/larm.json");
 const ALERTS: &str = include_str!("../../dashboards/alerts.yml");
 
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// The port that the daemon at this place says it has found for metrics.
+fn port_of(place: &Place) -> u16 {
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    let line = log.lines().find(|line| line.contains("metrics are served")).unwrap();
+    let (_, port) = line.rsplit_once("address=127.0.0.1:").unwrap();
+    port.trim().parse().unwrap()
 }
 
 fn with_port(place: &Place, port: u16) {
@@ -156,10 +159,10 @@ fn value(samples: &Value, name: &str, labels: &[(&str, &str)]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_is_counted_and_all_names_are_known() {
-    let port = free_port();
     let place = on_containers();
-    with_port(&place, port);
+    with_port(&place, 0);
     let farm = Farm::start_at(place);
+    let port = port_of(&farm.place);
     farm.json(&["runner", "create", "--standby", "--wait", "standby"]);
     farm.lxd.plan_next([GuestPlan { fail_boot: Some("no disk".into()), ..GuestPlan::default() }]);
     farm.json(&["runner", "create", "--standby", "--wait", "gone"]);

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use larm::daemon::isolation;
@@ -19,6 +20,12 @@ use crate::{host, leftovers};
 
 /// How long anything may take before the test counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+/// How many processes a container may have.
+pub(crate) const PROCESSES: &str = "8192";
+/// Addresses that the host has during the test: private ones, and one beside that of the metadata
+/// services of clouds, which the host itself may need.
+pub(crate) const PRIVATE: [&str; 5] =
+    ["169.254.213.7", "10.213.7.1", "172.21.213.7", "192.168.213.7", "100.64.213.7"];
 const TOKEN: &str = "ghp_isolisolisolisolisolisolisolisol0001";
 
 pub(crate) struct Ground {
@@ -49,6 +56,7 @@ impl Ground {
         let directory = TempDir::with_prefix("larm-iso-").unwrap();
         let ground = Self { client, github, prefix, bridge, address, elsewhere, directory };
         ground.make_elsewhere().await;
+        ground.take_addresses();
         ground.make_profile().await;
         std::fs::write(ground.path("token"), TOKEN).unwrap();
         let only_mine = std::fs::Permissions::from_mode(0o600);
@@ -78,6 +86,17 @@ impl Ground {
         self.client.create_network(&network).await.unwrap();
     }
 
+    /// Gives the host more addresses, which go with the network.
+    fn take_addresses(&self) {
+        for address in PRIVATE {
+            let whole = format!("{address}/32");
+            let mut command = Command::new("ip");
+            command.args(["address", "add", &whole, "dev", &self.thing()]);
+            let told = command.output().unwrap();
+            assert!(told.status.success(), "{told:?}");
+        }
+    }
+
     /// As larm's own profile, on the isolated bridge.
     async fn make_profile(&self) {
         let known = self.client.profile(&host::profile()).await.unwrap().unwrap();
@@ -95,7 +114,9 @@ impl Ground {
         let profile = NewProfile {
             name: self.thing(),
             // A profile cannot undo what each instance is given.
-            config: [("security.nesting".to_owned(), "true".to_owned())].into(),
+            config: [("security.nesting", "true"), ("limits.processes", PROCESSES)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             devices: [("root".to_owned(), root), ("eth0".to_owned(), card)].into(),
             ..NewProfile::default()
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use larm::lxd::Client;
 
 use crate::daemon::Daemon;
-use crate::ground::{Ground, PATIENCE};
+use crate::ground::{Ground, PATIENCE, PRIVATE, PROCESSES};
 use crate::probe::{Target, open, open_from, sh};
 
 fn target(what: &'static str, address: &str, port: u16) -> Target {
@@ -41,7 +41,7 @@ async fn guests_reach_what_they_may_and_nothing_else() {
         open(client, &one, &targets).await,
         ["an allowed service of the host", "an allowed service in another network", "names"]
     );
-    expect_no_metadata(client, &one).await;
+    expect_no_metadata(&ground, &one, &free).await;
     let resolved = sh(client, &one, &format!("getent hosts {other}")).await;
     assert!(resolved.contains(&other), "names are resolved at the bridge: {resolved:?}");
     expect_no_neighbour(&ground, &one, &other).await;
@@ -55,16 +55,15 @@ async fn guests_reach_what_they_may_and_nothing_else() {
     assert_eq!(larm.stop(), Some(0));
 }
 
-/// Where clouds tell their machines secrets, and where private networks use to be.
-async fn expect_no_metadata(client: &Client, name: &str) {
-    let targets = [
-        target("metadata", "169.254.169.254", 80),
-        target("10/8", "10.0.0.1", 80),
-        target("172.16/12", "172.16.0.1", 80),
-        target("192.168/16", "192.168.0.1", 80),
-        target("100.64/10", "100.64.0.1", 80),
-    ];
-    assert_eq!(open(client, name, &targets).await, Vec::<&str>::new());
+/// Where clouds tell their machines secrets, and where private networks use to be: something listens
+/// there, and the free guest reaches it.
+async fn expect_no_metadata(ground: &Ground, name: &str, free: &str) {
+    let mut targets = Vec::new();
+    for address in PRIVATE {
+        targets.push(target(address, address, ground.service(address).await));
+    }
+    assert_eq!(open(&ground.client, free, &targets).await, PRIVATE);
+    assert_eq!(open(&ground.client, name, &targets).await, Vec::<&str>::new());
 }
 
 /// A service of the neighbour answers itself, and not the guest beside it, over IPv4 and IPv6.
@@ -105,6 +104,8 @@ async fn expect_unprivileged(client: &Client, name: &str) {
         for key in ["security.privileged", "security.nesting"] {
             assert_eq!(instance.config.get(key).map(String::as_str), Some("false"), "{key}");
         }
+        let most = sh(client, name, "cat /sys/fs/cgroup/pids.max").await;
+        assert_eq!(most.trim(), PROCESSES, "a fork bomb would take the host's process ids");
     }
 }
 

@@ -67,7 +67,12 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
             .iter()
             .map(async |wanted| isolation::apply(client, wanted, &mut Resolver::default()).await),
     );
-    assert!(applied.await.into_iter().all(|one| one.is_ok_and(|found| found == [name.clone()])));
+    assert!(
+        applied
+            .await
+            .into_iter()
+            .all(|one| one.is_ok_and(|done| done.isolated == [name.clone()] && done.changed))
+    );
     expect_rules_of_all(client, &name, &larms).await;
     let removed = larms.iter().map(|one| isolation::remove(client, &one.prefix, &one.profiles));
     assert!(join_all(removed).await.iter().all(Result::is_ok));
@@ -83,7 +88,8 @@ async fn expect_rules_of_all(client: &Client, name: &str, larms: &[Wanted]) {
     let mut acls: Vec<String> = acls_of(&found).map(str::to_owned).collect();
     assert_eq!(acls.drain(..2).collect::<Vec<_>>(), ["larm", name]);
     acls.sort();
-    let mut all: Vec<String> = larms.iter().map(|one| isolation::own_name(&one.prefix)).collect();
+    let mut all: Vec<String> =
+        larms.iter().map(|one| isolation::own_name(client.project(), &one.prefix)).collect();
     all.sort();
     assert_eq!(acls, all);
     assert_eq!(found.description, "kept");

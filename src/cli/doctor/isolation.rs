@@ -1,12 +1,14 @@
 //! Checks of what guests may reach and use, and of what keeps them apart.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::net::Ipv4Addr;
 
 use super::check::Check;
 use crate::cli::setup::plan::isolation::{NEEDED, command, is_ours, settings as wanted_settings};
 use crate::config::Settings;
 use crate::daemon::isolation::{
-    BASE, MARK, Wanted, acls_of, base_acl, bridges, host_addresses, is_isolated, own_name,
+    BASE, Card, MARK, Networks, Wanted, acls_of, base_acl, host_addresses, is_isolated, own_name,
 };
 use crate::lxd::{self, Client, Network, NetworkAcl, Profile};
 use crate::model::{InstanceType, Spec};
@@ -28,9 +30,19 @@ pub(super) async fn check(
     let wanted = Wanted::of(settings);
     let mut checks = Vec::new();
     let acl = client.network_acl(BASE).await?;
-    for bridge in bridges(client, &wanted.profiles).await? {
+    let networks = Networks::of(client, &wanted.profiles).await?;
+    let host = host_addresses();
+    let own = own_name(client.project(), &wanted.prefix);
+    let known = Known {
+        acl: acl.as_ref(),
+        host: host.as_ref().map(Vec::as_slice),
+        own: &own,
+        wanted: &wanted,
+    };
+    checks.extend(networks.loose.iter().map(loose));
+    for bridge in networks.managed {
         checks.push(if server.has(NEEDED) {
-            network(&bridge, acl.as_ref(), &wanted)
+            network(&bridge, known)
         } else {
             let detail = format!("{}: this LXD has no network ACLs ({NEEDED})", bridge.name);
             Check::warn(NETWORK, detail, "update LXD to 5.0 LTS or later, then `larm setup`")
@@ -51,10 +63,33 @@ pub(super) async fn check(
     Ok(checks)
 }
 
+/// What bridges are compared with.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    acl: Option<&'a NetworkAcl>,
+    /// This host's addresses.
+    host: Result<&'a [Ipv4Addr], &'a io::Error>,
+    /// The name of this larm's own ACL.
+    own: &'a str,
+    wanted: &'a Wanted,
+}
+
+/// A card that LXD has no ACLs for.
+fn loose(card: &Card) -> Check {
+    let Card { profile, device, on } = card;
+    let detail = format!(
+        "{profile}: {device} is on {on}, which is no network of LXD's: guests are not isolated"
+    );
+    let fix = format!(
+        "`lxc profile device set {profile} {device} network=BRIDGE`, with a bridge of `lxc network list`"
+    );
+    Check::warn(NETWORK, detail, fix)
+}
+
 /// What the guests on one bridge may reach.
-fn network(bridge: &Network, acl: Option<&NetworkAcl>, wanted: &Wanted) -> Check {
+fn network(bridge: &Network, known: Known<'_>) -> Check {
+    let Known { acl, host, own, wanted } = known;
     let name = &bridge.name;
-    let own = own_name(&wanted.prefix);
     let fix = if is_ours(bridge) { "`larm setup`".to_owned() } else { command(bridge) };
     if !is_isolated(bridge) {
         let detail = format!("{name}: guests may reach this host, its networks and each other");
@@ -67,7 +102,14 @@ fn network(bridge: &Network, acl: Option<&NetworkAcl>, wanted: &Wanted) -> Check
         let detail = format!("{name} lets through what no rule knows");
         return Check::fail(NETWORK, detail, fix);
     }
-    if acl.is_none_or(|acl| !acl.is(&base_acl(&host_addresses()))) {
+    let host = match host {
+        Ok(host) => host,
+        Err(error) => {
+            let detail = format!("{name}: this host's own addresses cannot be read: {error}");
+            return Check::fail(NETWORK, detail, "see that /proc/net/fib_trie names 127.0.0.1");
+        }
+    };
+    if acl.is_none_or(|acl| !acl.is(&base_acl(host))) {
         let detail = format!("the rules of network ACL {BASE} are not those for this host now");
         return Check::warn(NETWORK, detail, "`larm setup`");
     }
@@ -76,7 +118,7 @@ fn network(bridge: &Network, acl: Option<&NetworkAcl>, wanted: &Wanted) -> Check
             format!("{name}: the Internet and DNS; `enforce` is false, the rest stays as it is");
         return Check::warn(NETWORK, detail, "set `enforce = true` in [isolation]");
     }
-    let others: Vec<&str> = acls_of(bridge).filter(|one| *one != BASE && *one != own).collect();
+    let others: Vec<&str> = acls_of(bridge).filter(|one| ![BASE, own].contains(one)).collect();
     let more =
         if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
     if !acls_of(bridge).any(|one| one == own) {
@@ -131,21 +173,30 @@ fn limits(specs: &[&Spec], profiles: &[Profile]) -> Check {
             ("cpu", spec.cpu.is_some() || has("limits.cpu")),
             ("memory", spec.memory.is_some() || has("limits.memory")),
             ("disk", spec.disk.is_some() || sized),
+            // A virtual machine has its own.
+            ("processes", !is_container(spec) || has("limits.processes")),
         ];
         missing.extend(found.into_iter().filter(|(_, found)| !found).map(|(key, _)| key));
     }
     if missing.is_empty() {
-        return Check::ok(LIMITS, "each guest has its CPUs, memory and disk");
+        return Check::ok(LIMITS, "each guest has its limits of CPUs, memory, disk and processes");
     }
     let keys: Vec<&str> = missing.into_iter().collect();
-    let fix = format!("set {} in [runner], or `larm setup`", keys.join(", "));
+    let settings: Vec<&str> = keys.iter().copied().filter(|key| *key != "processes").collect();
+    let fix = match settings.as_slice() {
+        [] => "`larm setup`, or set limits.processes in the profile".to_owned(),
+        settings => format!("`larm setup`, or set {} in [runner]", settings.join(", ")),
+    };
     Check::warn(LIMITS, format!("a job may use all of the host's {}", keys.join(", ")), fix)
+}
+
+fn is_container(spec: &Spec) -> bool {
+    spec.instance_type == InstanceType::Container
 }
 
 /// What containers may do; of virtual machines there is nothing to say.
 fn rights(specs: &[&Spec]) -> Option<Check> {
-    let is_container = |spec: &&&Spec| spec.instance_type == InstanceType::Container;
-    let containers: Vec<&&Spec> = specs.iter().filter(is_container).collect();
+    let containers: Vec<&&Spec> = specs.iter().filter(|spec| is_container(spec)).collect();
     let nesting: Vec<&str> =
         containers.iter().filter(|spec| spec.nesting).map(|spec| spec.pool.as_str()).collect();
     if containers.is_empty() {
@@ -174,7 +225,7 @@ mod tests {
     }
 
     fn acl() -> NetworkAcl {
-        let made = base_acl(&host_addresses());
+        let made = base_acl(&[Ipv4Addr::LOCALHOST]);
         NetworkAcl {
             name: made.name,
             description: made.description,
@@ -188,11 +239,16 @@ mod tests {
     fn a_bridge_is_isolated_only_with_all_of_it() {
         let wanted = Wanted::of(&Settings::default());
         let status = |bridge: &Network, acl: Option<&NetworkAcl>, wanted: &Wanted| {
-            network(bridge, acl, wanted).status
+            let host = Ok(&[Ipv4Addr::LOCALHOST][..]);
+            network(bridge, Known { acl, host, own: "larm-larm", wanted }).status
         };
         let (good, base) = (bridge("larm,larm-larm"), acl());
         assert_eq!(status(&good, Some(&base), &wanted), Status::Ok);
         assert_eq!(status(&bridge("larm"), Some(&base), &wanted), Status::Warn);
+        let unknown = io::Error::other("gone");
+        let known =
+            Known { acl: Some(&base), host: Err(&unknown), own: "larm-larm", wanted: &wanted };
+        assert_eq!(network(&good, known).status, Status::Fail);
         assert_eq!(status(&Network::default(), Some(&base), &wanted), Status::Warn);
         assert_eq!(status(&good, None, &wanted), Status::Warn);
         let off = Wanted { enforce: false, ..wanted.clone() };
@@ -200,6 +256,13 @@ mod tests {
         let mut open = good;
         open.config.remove("security.acls.default.ingress.action");
         assert_eq!(status(&open, Some(&base), &wanted), Status::Fail);
+    }
+
+    #[test]
+    fn a_card_on_a_bridge_of_the_hosts_is_told_of() {
+        let card = Card { profile: "p".into(), device: "eth0".into(), on: "br0".into() };
+        let check = loose(&card);
+        assert!(check.status == Status::Warn && check.detail.contains("not isolated"), "{check:?}");
     }
 
     #[test]
@@ -222,6 +285,13 @@ mod tests {
         for key in ["limits.cpu", "limits.memory"] {
             profile.config.insert(key.to_owned(), "1".to_owned());
         }
+        let profiles = [profile];
+        assert_eq!(limits(&[&spec], &profiles).status, Status::Ok);
+        spec.instance_type = InstanceType::Container;
+        let found = limits(&[&spec], &profiles);
+        assert_eq!(found.detail, "a job may use all of the host's processes");
+        let [mut profile] = profiles;
+        profile.config.insert("limits.processes".to_owned(), "8192".to_owned());
         assert_eq!(limits(&[&spec], &[profile]).status, Status::Ok);
     }
 

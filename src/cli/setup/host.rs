@@ -47,6 +47,11 @@ pub(super) async fn look(
     // Looking may load the module, so it is left out where nothing depends on it.
     let choice = pool.is_none() && wanted.pool_driver.is_none();
     let limits = sysctl::look();
+    // Without them guests could reach the host at its public addresses.
+    let addresses = host_addresses().map_err(|source| CliError::Io {
+        what: "read this host's own addresses in /proc/net/fib_trie".to_owned(),
+        source,
+    })?;
     Ok(Found {
         server,
         project: client.project_info(client.project()).await?,
@@ -54,7 +59,7 @@ pub(super) async fn look(
         pool,
         bridge: root.network(&wanted.bridge).await?,
         acl: root.network_acl(BASE).await?,
-        addresses: host_addresses(),
+        addresses,
         profiles,
         may_raise: limits.too_low.iter().all(|low| may_write(&low.limit.path())),
         may_keep: may_write(Path::new(sysctl::FILE)),
@@ -82,7 +87,7 @@ pub(super) async fn apply(step: &Step, client: &Client) -> Result<(), CliError> 
             root.with_timeout(POOL_LIMIT).create_storage_pool(&pool).await?;
         }
         Step::CreateAcl(acl) => root.create_network_acl(acl).await?,
-        Step::UpdateAcl(acl) => put_acl(&root, acl).await?,
+        Step::UpdateAcl(acl) => drop(put_acl(&root, acl).await?),
         Step::CreateBridge { name, address, isolated } => {
             create_bridge(&root, name, address.as_deref(), *isolated).await?;
         }

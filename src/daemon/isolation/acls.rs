@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use sha2::{Digest, Sha256};
+
 use crate::lxd::{AclRule, Client, Error, Network, NetworkChange, NewNetworkAcl};
 use crate::model::isolation::{Rule, base};
 
@@ -16,12 +18,21 @@ pub const DEFAULT_ACTIONS: [&str; 2] =
 pub const MARK: &str = "user.larm.isolation";
 /// The mark's value.
 pub const MARK_VALUE: &str = "1";
+/// The project that `larm setup` makes.
+const USUAL_PROJECT: &str = "larm";
 /// How often a change that others have overtaken is made again.
 const TRIES: usize = 20;
 
-/// The ACL of a larm with its own rules.
-pub fn own_name(prefix: &str) -> String {
-    format!("{BASE}-{prefix}")
+/// The ACL with the own rules of a larm whose runners are in this project. ACLs are no project's
+/// where that has no networks of its own, so two larms with one prefix differ by the project's hash:
+/// LXD's names are short, and projects can have characters that ACLs cannot.
+pub fn own_name(project: &str, prefix: &str) -> String {
+    if project == USUAL_PROJECT {
+        return format!("{BASE}-{prefix}");
+    }
+    let hash = Sha256::digest(project.as_bytes());
+    let hash = hash.iter().take(6).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
+    format!("{BASE}{hash:012x}-{prefix}")
 }
 
 /// The ACL with what every guest may reach.
@@ -29,9 +40,9 @@ pub fn base_acl(host: &[Ipv4Addr]) -> NewNetworkAcl {
     acl(BASE, "larm: the public Internet, but not this host", &[base(host)])
 }
 
-pub(super) fn own_acl(prefix: &str, rules: &[Rule]) -> NewNetworkAcl {
+pub(super) fn own_acl(name: &str, prefix: &str, rules: &[Rule]) -> NewNetworkAcl {
     let description = format!("larm: what runners of {prefix} need beside the public Internet");
-    acl(&own_name(prefix), &description, rules)
+    acl(name, &description, rules)
 }
 
 fn acl(name: &str, description: &str, rules: &[Rule]) -> NewNetworkAcl {
@@ -70,30 +81,32 @@ pub fn is_isolated(network: &Network) -> bool {
 }
 
 /// Makes an ACL, or makes it what it is to be. Whoever made it: its name is larm's.
-pub async fn put_acl(client: &Client, wanted: &NewNetworkAcl) -> Result<(), Error> {
+/// Returns whether it was another.
+pub async fn put_acl(client: &Client, wanted: &NewNetworkAcl) -> Result<bool, Error> {
     let mut tries = 1..TRIES;
     loop {
         let done = match client.network_acl_tagged(&wanted.name).await? {
-            Some(found) if found.value.is(wanted) => return Ok(()),
+            Some(found) if found.value.is(wanted) => return Ok(false),
             Some(found) => client.update_network_acl(wanted, &found.etag).await,
             None => client.create_network_acl(wanted).await,
         };
         match done {
             Err(error) if is_overtaken(&error) && tries.next().is_some() => {}
-            other => return other,
+            other => return other.map(|()| true),
         }
     }
 }
 
-/// Makes an ACL of larm's what it is to be, where it is there.
-pub(super) async fn refresh(client: &Client, wanted: &NewNetworkAcl) -> Result<(), Error> {
+/// Makes an ACL of larm's what it is to be, where it is there. Returns whether it was another.
+pub(super) async fn refresh(client: &Client, wanted: &NewNetworkAcl) -> Result<bool, Error> {
     match client.network_acl(&wanted.name).await? {
         Some(found) if found.config.contains_key(MARK) => put_acl(client, wanted).await,
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(false),
     }
 }
 
-pub(super) async fn attach(client: &Client, bridge: &str, acl: &str) -> Result<(), Error> {
+/// Returns whether it was not there.
+pub(super) async fn attach(client: &Client, bridge: &str, acl: &str) -> Result<bool, Error> {
     edit(
         client,
         bridge,
@@ -106,7 +119,8 @@ pub(super) async fn attach(client: &Client, bridge: &str, acl: &str) -> Result<(
     .await
 }
 
-pub(super) async fn detach(client: &Client, bridge: &str, acl: &str) -> Result<(), Error> {
+/// Returns whether it was there.
+pub(super) async fn detach(client: &Client, bridge: &str, acl: &str) -> Result<bool, Error> {
     edit(
         client,
         bridge,
@@ -120,20 +134,22 @@ pub(super) async fn detach(client: &Client, bridge: &str, acl: &str) -> Result<(
 }
 
 /// Changes the list of a bridge's ACLs until it is as wanted. LXD compares the version before it
-/// begins with a change, so what was written is read again.
+/// begins with a change, so what was written is read again. Returns whether it was another.
 async fn edit(
     client: &Client,
     bridge: &str,
     change: impl Fn(Vec<String>) -> Vec<String>,
     is_done: impl Fn(&[String]) -> bool,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut tries = 1..TRIES;
+    let mut changed = false;
     loop {
-        let Some(found) = client.network_tagged(bridge).await? else { return Ok(()) };
+        let Some(found) = client.network_tagged(bridge).await? else { return Ok(changed) };
         let acls: Vec<String> = acls_of(&found.value).map(str::to_owned).collect();
         if is_done(&acls) {
-            return Ok(());
+            return Ok(changed);
         }
+        changed = true;
         let change = NetworkChange {
             description: found.value.description,
             config: [(ACLS.to_owned(), change(acls).join(","))].into(),
@@ -141,7 +157,7 @@ async fn edit(
         match client.change_network(bridge, &change, &found.etag).await {
             Err(error) if is_overtaken(&error) && tries.next().is_some() => {}
             Ok(()) if tries.next().is_some() => {}
-            other => return other,
+            other => return other.map(|()| changed),
         }
     }
 }
@@ -150,4 +166,22 @@ fn is_overtaken(error: &Error) -> bool {
     error.is_changed_meanwhile()
         || error.is_not_found()
         || matches!(error.kind(), crate::lxd::ErrorKind::AlreadyExists { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larms_of_one_name_in_two_projects_have_two_acls() {
+        assert_eq!(own_name("larm", "ci"), "larm-ci");
+        let others = [own_name("default", "ci"), own_name("My_project", "ci")];
+        assert_ne!(others[0], others[1]);
+        for name in others {
+            assert!(name.starts_with("larm") && name.ends_with("-ci"), "{name}");
+            assert!(!name.starts_with("larm-"), "{name} may be that of the usual project");
+            let longest = name.len() - "ci".len() + 37;
+            assert!(longest <= 63, "LXD takes names of 63 characters");
+        }
+    }
 }

@@ -1,11 +1,23 @@
 //! The host's own addresses.
 
 use std::fs;
+use std::io;
 use std::net::Ipv4Addr;
 
-/// The IPv4 addresses of this host, in order; none where the kernel does not tell.
-pub fn host_addresses() -> Vec<Ipv4Addr> {
-    parse(&fs::read_to_string("/proc/net/fib_trie").unwrap_or_default())
+/// The IPv4 addresses of this host, in order.
+///
+/// # Errors
+/// Where the kernel does not tell, or tells of no 127.0.0.1: then it has not told of all.
+pub fn host_addresses() -> io::Result<Vec<Ipv4Addr>> {
+    all_of(&fs::read_to_string("/proc/net/fib_trie")?)
+}
+
+fn all_of(text: &str) -> io::Result<Vec<Ipv4Addr>> {
+    let addresses = parse(text);
+    if addresses.contains(&Ipv4Addr::LOCALHOST) {
+        return Ok(addresses);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "127.0.0.1 is not among them"))
 }
 
 /// Reads the kernel's tree of routes: a local address is a `/32 host LOCAL` below its own line.
@@ -53,6 +65,15 @@ Local:
         /32 host LOCAL
 ";
         let wanted: [Ipv4Addr; 2] = [[127, 0, 0, 1].into(), [192, 0, 2, 2].into()];
-        assert_eq!(parse(text), wanted);
+        assert_eq!(all_of(text).unwrap(), wanted);
+    }
+
+    /// With no address known the base ACL would allow all of the host's public ones.
+    #[test]
+    fn a_list_that_lacks_the_hosts_own_loopback_is_none() {
+        for text in ["", "|-- 192.0.2.2\n/32 host LOCAL\n"] {
+            assert_eq!(all_of(text).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+        assert!(host_addresses().unwrap().contains(&Ipv4Addr::LOCALHOST));
     }
 }

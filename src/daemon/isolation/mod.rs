@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ACL larm           the public Internet; `larm setup` makes it and gives it to its bridge
-//! ACL larm-PREFIX    this larm's holes and denials; added to the bridges that have the first one
+//! ACL larm-PREFIX    this larm's holes and denials; added to the bridges that have the first one;
+//!                    larmHASH-PREFIX where its LXD project is not `larm`
 //! ```
 //!
 //! Bridges without the first one are never touched. Several larms share a bridge: each changes its
@@ -10,18 +11,16 @@
 
 mod acls;
 mod host;
+mod keeper;
 mod needs;
+mod networks;
 mod resolve;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use std::io;
 
 use crate::config::Settings;
-use crate::lxd::{self, Client, Network};
+use crate::lxd::{self, Client};
 use crate::model::isolation::{Block, Endpoint, Resolved, rules};
 
 pub use acls::{
@@ -29,20 +28,10 @@ pub use acls::{
     put_acl,
 };
 pub use host::host_addresses;
+pub(super) use keeper::Keeper;
 pub use needs::{needs, of_url};
+pub use networks::{Card, Networks};
 pub use resolve::Resolver;
-
-/// How often names are looked up again.
-const EVERY: Duration = Duration::from_hours(1);
-/// The pauses between tries, of which the last one is repeated.
-const PAUSES: [Duration; 4] = [
-    Duration::from_secs(2),
-    Duration::from_secs(10),
-    Duration::from_mins(1),
-    Duration::from_mins(10),
-];
-/// How long the start of the farm waits for the first try.
-const FIRST: Duration = Duration::from_secs(10);
 
 /// What guests of one larm may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,93 +63,67 @@ impl Wanted {
     }
 }
 
-/// Keeps the rules of one larm.
-pub(super) struct Keeper {
-    client: Client,
-    wanted: watch::Receiver<Arc<Wanted>>,
-    resolver: Resolver,
-    ready: bool,
-    /// The isolated bridges that the log has told of.
-    told: Vec<String>,
+/// What [`apply`] has found and done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The isolated bridges.
+    pub isolated: Vec<String>,
+    /// The networks, and the network cards on none of LXD's, whose guests are not isolated.
+    pub open: Vec<String>,
+    /// Whether anything was not as it is to be.
+    pub changed: bool,
 }
 
-impl Keeper {
-    pub(super) fn new(client: Client, wanted: watch::Receiver<Arc<Wanted>>) -> Self {
-        Self { client, wanted, resolver: Resolver::default(), ready: false, told: Vec::new() }
-    }
+/// Why the rules could not be made what they are to be. Those that are there stay as they are.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// LXD refused or did not answer.
+    #[error(transparent)]
+    Lxd(#[from] lxd::Error),
+    /// What guests must not reach is not known.
+    #[error("cannot tell this host's own addresses: {0}")]
+    Host(#[source] io::Error),
+}
 
-    /// Tries it once before there are guests, but not for long: LXD need not be there.
-    pub(super) async fn prepare(&mut self) {
-        self.ready = timeout(FIRST, self.look()).await.unwrap_or_default();
-    }
-
-    /// Never ends.
-    pub(super) async fn keep(mut self) {
-        let mut pauses = PAUSES.into_iter();
-        let mut pause = Duration::ZERO;
-        loop {
-            if self.ready {
-                pauses = PAUSES.into_iter();
-                pause = EVERY;
-            } else {
-                pause = pauses.next().unwrap_or(pause);
-            }
-            tokio::select! {
-                () = sleep(pause) => {}
-                changed = self.wanted.changed() => if changed.is_err() {
-                    return std::future::pending().await;
-                },
-            }
-            self.ready = self.look().await;
-        }
-    }
-
-    /// Makes it so; whether that went well.
-    async fn look(&mut self) -> bool {
-        let wanted = Arc::clone(&self.wanted.borrow_and_update());
-        if !wanted.enforce {
-            return true;
-        }
-        match apply(&self.client, &wanted, &mut self.resolver).await {
-            Ok(bridges) => {
-                if bridges != self.told {
-                    tracing::info!(?bridges, "guests on these bridges are isolated");
-                    self.told = bridges;
-                }
-                self.resolver.knows_all()
-            }
-            Err(error) => {
-                tracing::warn!(
-                    hint = error.hint(),
-                    "guests may reach too much or too little: {error}"
-                );
-                false
-            }
+impl Error {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Lxd(error) => error.hint(),
+            Self::Host(_) => Some("larm reads them in /proc/net/fib_trie, 127.0.0.1 among them"),
         }
     }
 }
 
-/// Makes the rules and gives them to each isolated bridge of the profiles; returns those bridges.
+/// Makes the rules and gives them to each isolated bridge of the profiles.
 pub async fn apply(
     client: &Client,
     wanted: &Wanted,
     resolver: &mut Resolver,
-) -> Result<Vec<String>, lxd::Error> {
-    let bridges = bridges(client, &wanted.profiles).await?;
-    let isolated: Vec<String> =
-        bridges.into_iter().filter(is_isolated).map(|bridge| bridge.name).collect();
-    if isolated.is_empty() {
-        return Ok(isolated);
+) -> Result<Applied, Error> {
+    let networks = Networks::of(client, &wanted.profiles).await?;
+    let (isolated, open): (Vec<_>, Vec<_>) =
+        networks.managed.iter().partition(|one| is_isolated(one));
+    let open = open.iter().map(|one| one.name.clone());
+    let loose = networks.loose.iter().map(|card| card.on.clone());
+    let mut applied = Applied {
+        isolated: isolated.iter().map(|one| one.name.clone()).collect(),
+        open: open.chain(loose).collect(),
+        changed: false,
+    };
+    if applied.isolated.is_empty() {
+        return Ok(applied);
     }
-    let host = host_addresses();
-    acls::refresh(client, &base_acl(&host)).await?;
+    let host = host_addresses().map_err(Error::Host)?;
+    applied.changed |= acls::refresh(client, &base_acl(&host)).await?;
     let needed: Vec<Resolved> = resolver.resolve(&wanted.needs).await;
-    let own = acls::own_acl(&wanted.prefix, &rules(&needed, &wanted.deny, &host));
-    put_acl(client, &own).await?;
-    for bridge in &isolated {
-        acls::attach(client, bridge, &own.name).await?;
+    let name = own_name(client.project(), &wanted.prefix);
+    let own = acls::own_acl(&name, &wanted.prefix, &rules(&needed, &wanted.deny, &host));
+    applied.changed |= put_acl(client, &own).await?;
+    for bridge in &applied.isolated {
+        applied.changed |= acls::attach(client, bridge, &own.name).await?;
     }
-    Ok(isolated)
+    Ok(applied)
 }
 
 /// Takes the rules of one larm away, whose guests are gone.
@@ -169,30 +132,12 @@ pub async fn remove(
     prefix: &str,
     profiles: &BTreeSet<String>,
 ) -> Result<(), lxd::Error> {
-    let own = own_name(prefix);
-    for bridge in bridges(client, profiles).await? {
+    let own = own_name(client.project(), prefix);
+    for bridge in Networks::of(client, profiles).await?.managed {
         acls::detach(client, &bridge.name, &own).await?;
     }
     match client.delete_network_acl(&own).await {
         Err(error) if error.is_not_found() => Ok(()),
         other => other,
     }
-}
-
-/// The managed networks that profiles give to instances.
-pub async fn bridges(
-    client: &Client,
-    profiles: &BTreeSet<String>,
-) -> Result<Vec<Network>, lxd::Error> {
-    let mut names = BTreeSet::new();
-    for profile in profiles {
-        let Some(profile) = client.profile(profile).await? else { continue };
-        let mut devices = profile.devices;
-        names.extend(devices.values_mut().filter_map(|device| device.remove("network")));
-    }
-    let mut found = Vec::new();
-    for name in names {
-        found.extend(client.network(&name).await?.filter(|network| network.managed));
-    }
-    Ok(found)
 }

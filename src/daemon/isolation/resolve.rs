@@ -1,6 +1,6 @@
 //! Names to addresses, by the host's own resolver.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -17,8 +17,16 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Looks names up, and remembers what they stood for: where the resolver is away, holes stay.
 #[derive(Debug, Default)]
 pub struct Resolver {
-    known: BTreeMap<String, Vec<Block>>,
+    known: BTreeMap<String, Known>,
     failed: bool,
+}
+
+/// What a name stood for. Guests may have the addresses of before still, and a name may stand for
+/// some of its addresses at a time.
+#[derive(Debug, Default)]
+struct Known {
+    now: Vec<Block>,
+    before: Vec<Block>,
 }
 
 impl Resolver {
@@ -40,7 +48,7 @@ impl Resolver {
         let found = join_all(names.into_iter().map(async |name| (name, look_up(name).await))).await;
         for (name, addresses) in found {
             match addresses {
-                Ok(addresses) => drop(self.known.insert(name.to_owned(), addresses)),
+                Ok(addresses) => self.known.entry(name.to_owned()).or_default().learn(addresses),
                 Err(error) => {
                     self.failed = true;
                     tracing::warn!(name, %error, "no address is known, or that of before is kept");
@@ -53,9 +61,21 @@ impl Resolver {
     fn resolved(&self, endpoint: &Endpoint) -> Resolved {
         let addresses = match &endpoint.host {
             Host::Addresses(block) => vec![*block],
-            Host::Name(name) => self.known.get(name).cloned().unwrap_or_default(),
+            Host::Name(name) => self.known.get(name).map(Known::all).unwrap_or_default(),
         };
         Resolved { endpoint: endpoint.clone(), addresses }
+    }
+}
+
+impl Known {
+    fn learn(&mut self, addresses: Vec<Block>) {
+        self.before = std::mem::replace(&mut self.now, addresses);
+    }
+
+    /// Each once, in an order that depends on nothing else.
+    fn all(&self) -> Vec<Block> {
+        let all: BTreeSet<Block> = self.now.iter().chain(&self.before).copied().collect();
+        all.into_iter().collect()
     }
 }
 
@@ -81,7 +101,7 @@ mod tests {
     async fn addresses_need_no_look_up_and_names_are_remembered() {
         let mut resolver = Resolver::default();
         let block: Block = "10.9.8.7".parse().unwrap();
-        resolver.known.insert("no-such-name.invalid".to_owned(), vec![block]);
+        resolver.known.entry("no-such-name.invalid".to_owned()).or_default().learn(vec![block]);
         let endpoints = ["10.0.0.0/8", "localhost:80", "no-such-name.invalid:1"]
             .map(|one| one.parse().unwrap());
         let found = resolver.resolve(&endpoints).await;
@@ -90,5 +110,18 @@ mod tests {
         assert_eq!(addresses[1], ["127.0.0.1".parse().unwrap()]);
         assert_eq!(addresses[2], [block]);
         assert!(!resolver.knows_all());
+    }
+
+    #[test]
+    fn the_addresses_of_the_look_before_are_kept() {
+        let [one, two, three]: [Block; 3] =
+            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|one| one.parse().unwrap());
+        let mut known = Known::default();
+        known.learn(vec![two, one]);
+        assert_eq!(known.all(), [one, two]);
+        known.learn(vec![three]);
+        assert_eq!(known.all(), [one, two, three]);
+        known.learn(vec![three]);
+        assert_eq!(known.all(), [three]);
     }
 }

@@ -71,6 +71,7 @@ fn stop(status: PostJobStatus, code: i64, job_duration: f64) -> MetricFact {
 /// All lines after these entries.
 fn count(entries: &[JournalEntry], view: &View) -> Vec<String> {
     let metrics = Metrics::new("small").unwrap();
+    metrics.begin_pools(["web"]);
     for entry in entries {
         metrics.count(entry, view);
     }
@@ -101,6 +102,40 @@ fn a_change_of_phase_gives_how_long_the_one_before_was() {
             r#"delete_vm_duration_seconds_sum{flavor="small",pool="web"} 3"#,
             r#"deleted_vms_total{flavor="small"} 1"#,
             "timed_out_runners_total 0",
+        ],
+    );
+}
+
+/// An instance that was held for a day made deletions look slow.
+#[test]
+fn the_deletion_of_one_that_was_held_is_not_timed() {
+    let mut view = view(&[(Phase::Deleting, 42)]);
+    for record in view.runners.values_mut() {
+        let mut held = Record::clone(record);
+        held.hold = Some(crate::model::Hold::Until(START + SignedDuration::from_secs(80_000)));
+        *record = std::sync::Arc::new(held);
+    }
+    let lines = count(&[entry(90_000, phase(Phase::Deleting, Phase::Gone, None))], &view);
+    expect(&lines, &[r#"deleted_vms_total{flavor="small"} 1"#]);
+    let timed = ["delete_vm_duration_seconds", "larm_stage_duration_seconds"];
+    assert!(
+        !lines.iter().any(|line| timed.iter().any(|name| line.starts_with(name))),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn what_alerts_look_at_is_there_before_it_happens() {
+    let lines = count(&[], &View::default());
+    expect(
+        &lines,
+        &[
+            r#"job_status_count{status="normal"} 0"#,
+            r#"job_status_count{status="repo-policy-check-failure"} 0"#,
+            r#"larm_failures_total{pool="web",stage="booting"} 0"#,
+            r#"larm_lxd_errors_total{kind="pool-full",what="create-instance"} 0"#,
+            r#"larm_lxd_errors_total{kind="no-kvm",what="start-instance"} 0"#,
+            r#"larm_webhooks_total{outcome="unsigned"} 0"#,
         ],
     );
 }
