@@ -45,6 +45,7 @@ impl Listeners {
         let in_use = bound.map(|binding| binding.target.connection.clone()).collect();
         let accounts = accounts::all(now, &self.accounts.borrow(), &in_use);
         self.accounts.send_replace(super::counting::counted(&accounts, &self.metrics));
+        let guests = guests.after(&self.guests.borrow());
         self.guests.send_replace(Arc::new(guests));
         let digest = self.guests.borrow().digest().to_owned();
         self.isolation.send_replace(Arc::new(Wanted::of(now)));

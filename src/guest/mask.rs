@@ -20,8 +20,9 @@ const SHORTEST: usize = 8;
 const FORMS: [&str; 8] = [
     // GitHub's tokens (GitHub documentation, "About authentication to GitHub").
     r"(?P<keep>\b(?:gh[pousr]_|github_pat_))[A-Za-z0-9_.-]+",
-    // A just-in-time configuration, or any other JSON that was encoded.
-    r"(?P<keep>eyJ)[A-Za-z0-9+/_=-]{97,}",
+    // A just-in-time configuration, or any other JSON that was encoded: base64 of `{"` and a letter,
+    // or of `{".`, which GitHub's begin with.
+    r"(?P<keep>ey[A-Za-z0-9])[A-Za-z0-9+/_=-]{97,}",
     // JSON web tokens.
     r"(?P<keep>eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     // Registration and remove tokens.
@@ -161,11 +162,14 @@ mod tests {
     #[test]
     fn secrets_are_known_by_their_form() {
         let jit = format!("eyJ{}==", "Qm9i".repeat(40));
+        // Base64 of `{".runner":"...`.
+        let real = format!("eyIucnVubmVyIjoi{}==", "Qm9i".repeat(40));
         let token = format!("A{}", "B2".repeat(14));
         for (text, expected) in [
             ("token ghp_abcDEF123 here".to_owned(), "token ghp_*** here"),
             ("a=github_pat_11AB_cd,b=ghs_1.x-y".to_owned(), "a=github_pat_***,b=ghs_***"),
             (format!("jit: {jit} end"), "jit: eyJ*** end"),
+            (format!("jit: {real} end"), "jit: eyI*** end"),
             ("x eyJhbGciOiJ9.eyJzdWIiOiJ9.c2ln y".to_owned(), "x eyJ*** y"),
             (format!("--token {token}"), "--token A***"),
             ("Authorization: Bearer abc.def-1".to_owned(), "Authorization: Bearer ***"),
@@ -225,7 +229,7 @@ mod tests {
         prop_oneof![
             ("(ghp|gho|ghu|ghs|ghr)_", "[A-Za-z0-9]{20,40}"),
             ("github_pat_", "[A-Za-z0-9_]{30,80}"),
-            ("eyJ", "[A-Za-z0-9+/]{120,400}={0,2}"),
+            ("ey[IJ]", "[A-Za-z0-9+/]{120,400}={0,2}"),
             ("Authorization: (Bearer|Basic|token) ", "[A-Za-z0-9]{12,60}"),
             ("https://", "[a-z]{3,8}:[A-Za-z0-9]{10,20}@"),
             ("ACTIONS_RUNNER_INPUT_JITCONFIG=", "[A-Za-z0-9+/]{30,90}"),

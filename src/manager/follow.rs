@@ -18,10 +18,16 @@ use crate::model::{Phase, Record, RunnerId};
 
 /// How wide a line may be before the guest folds it.
 const SCREEN: Terminal = Terminal { width: 4000, height: 50 };
-/// How long a line may be before it is told in pieces.
+/// How long a line may be, in bytes; the rest of a longer one is not told.
 const LONGEST_LINE: usize = 64 << 10;
-/// How long the last lines may take after the runner's end is known.
-const LAST_LINES: Duration = Duration::from_millis(500);
+/// How long nothing may come before what came was the last, after the runner's end is known.
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+/// How long the last lines may take in all.
+const LAST_LINES: Duration = Duration::from_secs(2);
+/// How much they may be, in bytes.
+const LAST_BYTES: usize = 4 << 20;
+/// What stands for the rest of a line.
+const CUT: &[u8] = b"[the line is too long]";
 /// How long what a runner left may take to be collected.
 const COLLECTED: Duration = Duration::from_mins(2);
 
@@ -30,15 +36,23 @@ pub struct Followed {
     client: Client,
     view: watch::Receiver<Arc<View>>,
     id: RunnerId,
-    masker: Masker,
     phase: Option<Phase>,
     /// The journal, once the guest runs.
     session: Option<Session>,
     /// Whether the journal was asked for in this phase, and has ended or did not begin.
     journal_is_over: bool,
-    partial: Vec<u8>,
-    lines: VecDeque<Vec<u8>>,
+    lines: Lines,
     over: bool,
+}
+
+/// Lines without secrets, made of pieces as they come.
+#[derive(Default)]
+struct Lines {
+    masker: Masker,
+    partial: Vec<u8>,
+    /// Whether the line at hand is too long, and was told as far as it is told.
+    cut: bool,
+    whole: VecDeque<Vec<u8>>,
 }
 
 /// What comes next.
@@ -54,12 +68,10 @@ impl Followed {
             client,
             view,
             id,
-            masker: Masker::default(),
             phase: None,
             session: None,
             journal_is_over: false,
-            partial: Vec::new(),
-            lines: VecDeque::new(),
+            lines: Lines::default(),
             over: false,
         }
     }
@@ -67,7 +79,7 @@ impl Followed {
     /// The next line, with its end; `None` once the runner has ended and what it left is collected.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
-            if let Some(line) = self.lines.pop_front() {
+            if let Some(line) = self.lines.whole.pop_front() {
                 return Some(line);
             }
             if self.over {
@@ -91,7 +103,7 @@ impl Followed {
             self.open(&record).await;
         }
         match self.news().await {
-            News::Journal(Some(bytes)) => self.take(&bytes),
+            News::Journal(Some(bytes)) => self.lines.take(&bytes),
             News::Journal(None) => {
                 self.session = None;
                 self.journal_is_over = true;
@@ -108,8 +120,7 @@ impl Followed {
             _ => String::new(),
         };
         let line = format!("== {:.0} {}{reason}", record.since(), record.phase);
-        let line = self.masker.line(line.as_bytes());
-        self.lines.push_back([&*line, b"\n"].concat());
+        self.lines.push(line.as_bytes());
     }
 
     async fn open(&mut self, record: &Record) {
@@ -135,8 +146,8 @@ impl Followed {
 
     /// The last lines, then what was left is waited for.
     async fn end(&mut self) {
-        while let Ok(Some(bytes)) = timeout(LAST_LINES, journal(self.session.as_mut())).await {
-            self.take(&bytes);
+        if timeout(LAST_LINES, self.drain()).await.is_err() {
+            tracing::debug!(runner = %self.id, "its last lines do not end");
         }
         self.session = None;
         self.over = true;
@@ -148,23 +159,53 @@ impl Followed {
         }
     }
 
+    async fn drain(&mut self) {
+        let mut rest = LAST_BYTES;
+        while rest > 0
+            && let Ok(Some(bytes)) = timeout(LAST_PAUSE, journal(self.session.as_mut())).await
+        {
+            rest = rest.saturating_sub(bytes.len());
+            self.lines.take(&bytes);
+        }
+    }
+}
+
+impl Lines {
     fn take(&mut self, bytes: &[u8]) {
         for byte in bytes {
             // A terminal ends lines with both.
             match byte {
                 b'\r' => {}
                 b'\n' => self.end_line(),
+                _ if self.cut => {}
                 _ => self.partial.push(*byte),
             }
             if self.partial.len() >= LONGEST_LINE {
-                self.end_line();
+                self.cut_line();
             }
         }
     }
 
     fn end_line(&mut self) {
-        let line = self.masker.line(&std::mem::take(&mut self.partial));
-        self.lines.push_back([&*line, b"\n"].concat());
+        let line = std::mem::take(&mut self.partial);
+        if !std::mem::take(&mut self.cut) {
+            self.push(&line);
+        }
+    }
+
+    /// Without the last word: of a piece of a secret nobody sees that it is one.
+    fn cut_line(&mut self) {
+        let mut line = std::mem::take(&mut self.partial);
+        let last = line.iter().rposition(u8::is_ascii_whitespace);
+        line.truncate(last.map_or(0, |at| at.saturating_add(1)));
+        line.extend_from_slice(CUT);
+        self.cut = true;
+        self.push(&line);
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        let line = self.masker.line(line);
+        self.whole.push_back([&*line, b"\n"].concat());
     }
 }
 
@@ -177,5 +218,21 @@ async fn journal(session: Option<&mut Session>) -> Option<Vec<u8>> {
             tracing::debug!(%error, "a journal is not followed any more");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_line_that_is_too_long_is_not_told() {
+        let mut lines = Lines::default();
+        let token = format!("ghp_{}", "a".repeat(2 * LONGEST_LINE));
+        for piece in ["one\r\nbegin ", &token, " end\nnext ", "line\n"] {
+            lines.take(piece.as_bytes());
+        }
+        let told: Vec<_> = lines.whole.iter().map(|line| String::from_utf8_lossy(line)).collect();
+        assert_eq!(told, ["one\n", "begin [the line is too long]\n", "next line\n"]);
     }
 }

@@ -27,6 +27,9 @@ const LIMIT: Duration = Duration::from_secs(45);
 /// How many lines of a runner's journal are told.
 const LINES: usize = 500;
 
+/// The longest text, in bytes, that is masked at once; more takes a thread of its own.
+const AT_ONCE: usize = 64 << 10;
+
 /// Reads logs.
 #[derive(Debug, Clone)]
 pub(super) struct LogReader {
@@ -40,7 +43,7 @@ impl LogReader {
     pub(super) async fn keep(&self, record: &Record, known: &[SecretString]) {
         let (guest, host) = tokio::join!(self.of_guest(record), self.of_host(&record.name));
         for (name, text) in guest.into_iter().chain(host) {
-            self.write(record, name, &text, known).await;
+            self.write(record, name, text, known).await;
         }
         self.keep_why(record).await;
         self.kept.prune(clock::now()).await;
@@ -49,7 +52,7 @@ impl LogReader {
     /// Keeps what larm knows itself.
     pub(super) async fn keep_why(&self, record: &Record) {
         let text = self.why(record).await;
-        self.write(record, WHY, &text, &[]).await;
+        self.write(record, WHY, text, &[]).await;
     }
 
     /// What larm knows itself of a runner.
@@ -70,7 +73,7 @@ impl LogReader {
             }
             Err(_) => Vec::new(),
         };
-        mask::mask(log_why::text(record, &journal).as_bytes(), &[])
+        masked(log_why::text(record, &journal).into_bytes(), &[]).await
     }
 
     /// Some of the logs in a guest that runs, by their names.
@@ -86,8 +89,8 @@ impl LogReader {
         Ok(logs::parse(&output.stdout, cap))
     }
 
-    async fn write(&self, record: &Record, name: &str, text: &[u8], known: &[SecretString]) {
-        let text = mask::mask(text, known);
+    async fn write(&self, record: &Record, name: &str, text: Vec<u8>, known: &[SecretString]) {
+        let text = masked(text, known).await;
         if let Err(error) = self.kept.keep(&record.name, name, &text).await {
             tracing::warn!(runner = %record.name, log = name, %error, "a log was not kept");
         }
@@ -147,4 +150,14 @@ impl LogReader {
             }
         }
     }
+}
+
+/// A text without secrets. A long one keeps nobody else waiting.
+pub(super) async fn masked(text: Vec<u8>, known: &[SecretString]) -> Vec<u8> {
+    if text.len() <= AT_ONCE {
+        return mask::mask(&text, known);
+    }
+    let known = known.to_vec();
+    // What could not be masked is not shown.
+    tokio::task::spawn_blocking(move || mask::mask(&text, &known)).await.unwrap_or_default()
 }

@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 
 use super::command::Command;
 use super::follow::Followed;
-use super::log_reader::WHY;
+use super::log_reader::{WHY, masked};
 use super::{LxdRunnerManager, ManagerError};
-use crate::guest::{logs, mask};
+use crate::guest::logs;
 use crate::model::{InstanceName, Phase, Record, RunnerId};
 
 /// A log that was kept of a runner.
@@ -77,7 +77,7 @@ impl LxdRunnerManager {
             ManagerError::Lxd { message: error.to_string(), hint }
         })?;
         let text = found.into_iter().next().map(|log| log.text).unwrap_or_default();
-        Ok(Some(RunnerLog::Read(mask::mask(&text, &[]))))
+        Ok(Some(RunnerLog::Read(masked(text, &[]).await)))
     }
 
     /// A runner's log as it grows, to its end.

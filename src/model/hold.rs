@@ -70,11 +70,11 @@ impl Record {
             Some(Ended::Idle) => code != 0 && code != FLUSHED,
             Some(Ended::Killed) | None => code != 0,
         });
-        let refused = self
-            .metrics
-            .post_job
-            .as_ref()
-            .is_some_and(|job| job.status == PostJobStatus::RepoPolicyCheckFailure);
+        let refused = self.metrics.post_job.as_ref().is_some_and(|job| match job.status {
+            PostJobStatus::RepoPolicyCheckFailure
+            | PostJobStatus::ExternalContributorCheckFailure => true,
+            PostJobStatus::Normal | PostJobStatus::Abnormal => false,
+        });
         self.failure.is_some()
             || self.ended == Some(Ended::Killed)
             || self.oom_kills > 0

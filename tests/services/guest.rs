@@ -8,32 +8,74 @@ use larm::guest::{GuestServices, UserData};
 use larm::model::{GuestPhase, PostJobStatus, ProxyConfig};
 use larm::smoke::standin::JobSpec;
 
-use crate::support::Host;
+use crate::support::{Guest, Host};
+
+/// Long enough for a slow machine to boot in.
+const LIFETIME: SignedDuration = SignedDuration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_whose_lifetime_is_over_ends_itself() {
     let Some(host) = Host::find().await else { return };
-    let lifetime = Some(SignedDuration::from_secs(8));
+    let lifetime = Some(LIFETIME);
     let data = UserData { runner: host.github.runner_source(), lifetime, ..UserData::default() };
-    let mut guest = host.boot_with(&data).await;
-    guest.until(GuestPhase::Ready).await;
-    guest.give_jit().await;
+    tokio::join!(expires_with_a_job(&host, &data), expires_without_a_job(&host, &data));
+    host.close().await;
+}
+
+/// A job has a lifetime of its own, however long its runner has waited for it.
+async fn expires_with_a_job(host: &Host, data: &UserData) {
+    let mut guest = host.boot_with(data).await;
+    listening(&mut guest).await;
+    // It has less left than a lifetime.
+    guest.shell("sleep 5").await;
     let name = guest.name();
     host.github.queue_job(JobSpec::new("long", &[&name], Duration::from_mins(5)));
     let finished = guest.until(GuestPhase::Finished).await;
     assert_eq!(finished.detail.as_deref(), Some("its lifetime is over"));
-    let lived = finished.reached[&GuestPhase::Finished]
-        .duration_since(finished.reached[&GuestPhase::Claimed]);
-    assert!(lived >= SignedDuration::from_secs(7), "it began anew with the credential: {lived:#}");
+    let at = |phase| finished.reached[&phase];
+    let lived = at(GuestPhase::Finished).duration_since(at(GuestPhase::Busy));
+    // The timer begins a moment before the phase.
+    let least = LIFETIME - SignedDuration::from_secs(2);
+    assert!(lived >= least, "it began anew with the job: {lived:#}");
+    assert_eq!(finished.exit_code, Some(137));
     assert_eq!(finished.post_job.present().unwrap().status, PostJobStatus::Abnormal);
+    stops(host, &name).await;
+}
+
+/// Nothing was lost: that is no bad end.
+async fn expires_without_a_job(host: &Host, data: &UserData) {
+    let mut guest = host.boot_with(data).await;
+    listening(&mut guest).await;
+    let finished = guest.until(GuestPhase::Finished).await;
+    assert_eq!(finished.detail.as_deref(), Some("its lifetime is over"));
+    assert_eq!((finished.exit_code, finished.post_job.present()), (None, None));
+    stops(host, &guest.name()).await;
+}
+
+async fn listening(guest: &mut Guest<'_>) {
+    guest.until(GuestPhase::Ready).await;
+    guest.give_jit().await;
+    guest.until(GuestPhase::Listening).await;
+}
+
+async fn stops(host: &Host, name: &str) {
     let stopped = async {
-        while host.client.instance(&name).await.unwrap().unwrap().status != "Stopped" {
+        while host.client.instance(name).await.unwrap().unwrap().status != "Stopped" {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     tokio::time::timeout(Duration::from_mins(1), stopped).await.unwrap();
-    drop(guest);
-    host.close().await;
+}
+
+/// Its instance may be held for a week.
+async fn expect_lifetime_outlasts_a_hold(guest: &Guest<'_>) {
+    let asked = "systemctl is-active larm-lifetime.timer larm-lifetime-held.timer";
+    let outlasts = async {
+        while guest.shell(asked).await != "inactive\nactive\n" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), outlasts).await.unwrap();
 }
 
 /// Answers all that comes, with its arguments.
@@ -60,17 +102,21 @@ async fn what_is_not_excluded_is_redirected_to_aproxy() {
         }),
         ..GuestServices::default()
     };
-    let data = UserData { services, ..UserData::default() };
+    let lifetime = Some(SignedDuration::from_hours(1));
+    let data = UserData { services, lifetime, ..UserData::default() };
     let mut guest = host.boot_with(&data).await;
     let failed = guest.until(GuestPhase::Failed).await;
     let detail = failed.detail.unwrap_or_default();
     assert!(detail.starts_with("the image has no "), "{detail}");
+    expect_lifetime_outlasts_a_hold(&guest).await;
 
     let install =
         "apt-get update -qq >/dev/null 2>&1; apt-get install -qq -y nftables >/dev/null 2>&1";
     guest.shell(&format!("command -v nft || {{ {install}; }}")).await;
     if guest.shell("command -v nft").await.is_empty() {
-        println!("left out: the guest has no nft, and cannot install it");
+        println!("left out: aproxy: the guest has no nft, and cannot install it");
+        drop(guest);
+        host.close().await;
         return;
     }
     guest.push("/usr/local/bin/aproxy", APROXY.as_bytes()).await;

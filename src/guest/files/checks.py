@@ -1,7 +1,8 @@
 """Decides whether a job may run: who wants it, and what the policy service says of its repository.
 
 Called by the job-started hook as the job's user, before anything of the job runs. Whatever cannot be
-found out refuses the job. Exit code 0: it may run; 1: it is refused, and its log says why.
+found out refuses the job. Exit code 0: it may run; 1: it is refused, and its log says why; 2: the
+checks themselves failed, which refuses it, too.
 """
 
 import json
@@ -138,12 +139,20 @@ def ask(url, body, token):
         with opener.open(request, timeout=LIMIT) as answer:
             return answer.status, ""
     except urllib.error.HTTPError as error:
-        return error.code, error.read(ANSWER).decode("utf-8", "replace")
+        return error.code, text_of(error)
     # Whatever goes wrong on the way there is no answer.
     except Exception:
         return 0, ""
     finally:
         signal.alarm(0)
+
+
+def text_of(answer):
+    """What it says, if that comes whole."""
+    try:
+        return answer.read(ANSWER).decode("utf-8", "replace")
+    except Exception:
+        return ""
 
 
 def check_policy(base):
@@ -172,14 +181,18 @@ def write_metrics(refused):
     os.replace(METRICS + ".new", METRICS)
 
 
-def main():
+def check():
     with open(CONFIG, encoding="utf-8") as file:
         config = json.load(file)
+    if config["refuse_external_contributors"]:
+        check_contributor()
+    if config["policy_url"]:
+        check_policy(config["policy_url"])
+
+
+def main():
     try:
-        if config["refuse_external_contributors"]:
-            check_contributor()
-        if config["policy_url"]:
-            check_policy(config["policy_url"])
+        check()
     except Refused as refused:
         print(f"larm: the job is refused: {refused}", flush=True)
         write_metrics(refused)
@@ -187,5 +200,19 @@ def main():
     return 0
 
 
+def fail():
+    """Whatever it was: what is told of it must not fail again."""
+    print(f"larm: the job is refused: the checks failed: {OPERATORS}", flush=True)
+    try:
+        write_metrics(Refused(POLICY, "", 0))
+    except Exception:
+        pass
+    return 2
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        code = main()
+    except Exception:
+        code = fail()
+    sys.exit(code)

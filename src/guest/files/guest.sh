@@ -34,7 +34,7 @@ APPLICATION=/opt/actions-runner
 JOB_USER=runner
 HOOKS=/usr/local/lib/larm
 INCOMING=/var/lib/larm-application
-LIFETIME=/run/systemd/system/larm-lifetime.timer
+LIFETIME_OVER='its lifetime is over'
 END_OF_OUTPUT='larm: end of output'
 # Lines of ours in the listener's output, and the answer to the second.
 ALL_HEARD='larm: heard so far'
@@ -52,7 +52,7 @@ prepare() {
         fail 'the state directories cannot be written'
     id "$JOB_USER" > /dev/null 2>&1 || fail "there is no user $JOB_USER"
     chown "$JOB_USER:" "$METRICS"
-    limit_lifetime
+    limit_lifetime || fail 'larm-lifetime.timer does not start'
     [ ! -e $HOOKS/services ] || give_services
     case ${1-} in
         '') ;;
@@ -76,20 +76,35 @@ give_services() {
 
 # limit_lifetime [--no-block]: from now on.
 limit_lifetime() {
-    [ ! -e $LIFETIME ] || systemctl "$@" restart larm-lifetime.timer ||
-        fail 'larm-lifetime.timer does not start'
+    [ ! -e $LIFETIME ] || systemctl "$@" restart larm-lifetime.timer
 }
 
-# The runner's lifetime is over: it ends, and its guest with it, whether larm lives or not.
+# Whether the timer was started again since it began `expire`.
+lives_anew() {
+    [ "$(systemctl show --property=SubState larm-lifetime.timer)" = SubState=waiting ]
+}
+
+# The runner's lifetime is over: it ends, and its guest with it, whether larm lives or not. A job that
+# comes at this moment is left alone: it has a lifetime of its own.
 expire() {
     lock
     load
-    if ! final; then
-        code=''
-        [ ! -e $CLAIMED ] || code=137
-        [ -z "$code" ] || write_post_job $code
-        advance finished "$code" 'its lifetime is over'
-    fi
+    rank_of "$phase"
+    case $rank in
+        1 | 2 | 3 | 4)
+            # Whatever is left alone here ends once more.
+            limit_lifetime
+            [ ! -e $CLAIMED ] || expect_idle
+            advance finished '' "$LIFETIME_OVER"
+            ;;
+        0 | 5)
+            { [ $rank -eq 0 ] || ! lives_anew; } || exit 10
+            code=''
+            [ ! -e $CLAIMED ] || code=137
+            [ -z "$code" ] || write_post_job $code
+            advance finished "$code" "$LIFETIME_OVER"
+            ;;
+    esac
     unlock
     await_watches
     systemctl poweroff --force
@@ -125,8 +140,8 @@ bring_dotenv() {
 
 download() {
     archive=$STATE/actions-runner.tar
-    curl -fsSL --retry 4 --retry-connrefused --connect-timeout 20 --max-time 600 \
-        -o $archive -- "$1" || fail 'the runner application could not be downloaded'
+    (with_variables curl -fsSL --retry 4 --retry-connrefused --connect-timeout 20 --max-time 600 \
+        -o $archive -- "$1") || fail 'the runner application could not be downloaded'
     echo "$2  $archive" | sha256sum -c --status || fail 'the runner application has a wrong checksum'
     { mkdir -p $APPLICATION && tar -xf $archive -C $APPLICATION; } ||
         fail 'the runner application could not be unpacked'
@@ -196,10 +211,17 @@ as_job_user() {
     PATH=$HOME/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
     export HOME USER LOGNAME SHELL LANG PATH
     unset LC_ALL INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID TRIGGER_PATH TRIGGER_UNIT
+    cd $APPLICATION || exit 1
+    with_variables setpriv --reuid "$(id -u "$JOB_USER")" --regid "$(id -g "$JOB_USER")" \
+        --init-groups -- "$@"
+}
+
+# Becomes the command, with the operator's variables. They may have the names of ours: nothing of ours
+# is used after them.
+with_variables() {
     # shellcheck source=/dev/null # made by larm, from quoted values
     [ ! -e $HOOKS/environment ] || . $HOOKS/environment
-    cd $APPLICATION || exit 1
-    exec setpriv --reuid "$(id -u "$JOB_USER")" --regid "$(id -g "$JOB_USER")" --init-groups -- "$@"
+    exec "$@"
 }
 
 # Reads a handed-over file into jit, token, url, name, labels, group, policy and variables, and
@@ -248,7 +270,7 @@ run() {
     # lie there for the job to read.
     rm -rf $HANDOVER $INCOMING
     unlock
-    limit_lifetime --no-block
+    limit_lifetime --no-block || fail 'larm-lifetime.timer does not start'
     keep_policy_token
     [ -n "$jit" ] || register || fail 'the registration failed'
     rm -f $DOORBELL $OUTPUT
@@ -366,10 +388,22 @@ read_output() {
                 continue
                 ;;
             *'Listening for Jobs'*) reach listening ;;
-            *'Running job'*) reach busy ;;
+            *'Running job'*) take_job ;;
         esac
         printf '%s\n' "$line"
     done <&4
+}
+
+# A job has come. Its lifetime begins before the phase tells of it: `expire` looks at both.
+take_job() {
+    lock
+    load
+    rank_of "$phase"
+    [ $rank -ge 5 ] || limit_lifetime || say 'larm-lifetime.timer does not start again' >&2
+    advance busy
+    result=$?
+    unlock
+    return $result
 }
 
 # The hooks' bell. Anybody may write there: one ring of each kind is heeded, as a hint.
@@ -380,7 +414,7 @@ answer_doorbell() {
             no:*:job-started)
                 started=yes
                 # The listener may have told of the job before its metrics were there.
-                reach busy || tell_more busy
+                take_job || tell_more busy
                 ;;
             yes:no:job-refused)
                 refused=yes
@@ -423,6 +457,7 @@ conclude() {
         advance finished "$1" "$2"
     fi
     unlock
+    outlast_hold
 }
 
 # After larm-runner.service, however it ended: the supervisor may have been killed.
@@ -516,6 +551,7 @@ flush() {
         # From here on `run` refuses a credential.
         advance finished '' flushed
         rm -rf $HANDOVER
+        outlast_hold
         exit 0
     elif [ "$1" = idle ]; then
         expect_idle
@@ -523,6 +559,7 @@ flush() {
     write_post_job 137
     advance finished 137 flushed
     kill_runner
+    outlast_hold
 }
 
 # All of the unit: the supervisor, a registration under way, the listener, the job.

@@ -11,6 +11,7 @@ STATUS=$RUN/status
 STATE=/var/lib/larm
 PREPARED=$STATE/prepared
 METRICS=$STATE/metrics
+LIFETIME=/run/systemd/system/larm-lifetime.timer
 NL='
 '
 
@@ -124,7 +125,17 @@ tell_more() {
 fail() {
     say "$1" >&2
     reach failed '' "$1"
+    outlast_hold
     exit 1
+}
+
+# The runner has ended, and larm deletes its instance, or holds it for a week at most: the lifetime must
+# not cut that short. If larm is dead, the guest ends all the same.
+outlast_hold() {
+    [ -e $LIFETIME ] || return 0
+    systemd-run --quiet --collect --unit=larm-lifetime-held --on-active=8d \
+        systemctl start larm-lifetime.service && systemctl stop larm-lifetime.timer
+    return 0
 }
 
 # === watch, wait, report ===

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::LONGEST_HOLD;
 
 fn proxied() -> GuestServices {
     GuestServices {
@@ -265,7 +267,10 @@ fn the_scripts_name_the_same_places() {
     let services = include_str!("../files/services.py");
     assert!(services.contains(paths::SERVICES_CONFIG.trim_start_matches('/')));
     assert!(include_str!("../files/aproxy.sh").contains(paths::APROXY_CONFIG));
-    assert!(include_str!("../files/guest.sh").contains(&format!("={}\n", paths::LIFETIME_TIMER)));
+    let state = include_str!("../files/state.sh");
+    assert!(state.contains(&format!("={}\n", paths::LIFETIME_TIMER)));
+    assert!(state.contains("--on-active=8d"), "longer than any hold");
+    assert!(LONGEST_HOLD < SignedDuration::from_hours(8 * 24));
     let below = |path: &str| path.strip_prefix("/usr/local/lib/larm").unwrap().to_owned();
     for (script, path) in [
         (include_str!("../files/guest.sh"), paths::SERVICES),
@@ -280,4 +285,98 @@ fn the_scripts_name_the_same_places() {
     ] {
         assert!(script.contains(&format!("$HOOKS{}", below(path))), "{path}");
     }
+}
+
+/// Runs a script with `sh`; what it printed, and its exit code.
+fn run_script(script: &str) -> (String, Option<i32>) {
+    let output = Command::new("sh").args(["-c", script]).output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+fn program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn variables_may_have_the_names_of_the_scripts_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir_all(root.join(".local/bin")).unwrap();
+    program(&root.join(".local/bin/setpriv"), "#!/bin/sh\necho $PWD $* $JOB_USER $APPLICATION\n");
+    let names = ["APPLICATION", "JOB_USER", "HOOKS", "uid", "gid"];
+    let environment = names.map(|name| (name.to_owned(), "/else where".to_owned())).into();
+    let services = GuestServices { environment, ..GuestServices::default() };
+    fs::write(root.join("environment"), content(&services, paths::ENVIRONMENT).unwrap()).unwrap();
+    let guest = include_str!("../files/guest.sh");
+    let (_, functions) = guest.split_once("as_job_user() {").unwrap();
+    let (functions, _) = functions.split_once("# Reads a handed-over file").unwrap();
+    let root = root.canonicalize().unwrap();
+    let root = root.display();
+    let (said, code) = run_script(&format!(
+        "getent() {{ echo a:b:c:d:e:{root}:g; }}\nid() {{ echo \"$*\"; }}\n\
+         APPLICATION={root} HOOKS={root} JOB_USER=jobber\n\
+         as_job_user() {{{functions}\nas_job_user env -0"
+    ));
+    let expected = "--reuid -u jobber --regid -g jobber --init-groups -- env -0";
+    assert_eq!(said, format!("{root} {expected} /else where /else where\n"));
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_script_that_was_killed_early_did_not_take_too_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let script = include_str!("../files/job-script.sh").replace("/usr/local/lib/larm", &root);
+    for (text, limit, said) in [
+        ("kill -KILL $$", 60, "the farm's pre-job script ended with code 137"),
+        ("exec sleep 60", 1, "the farm's pre-job script took longer than 1 s"),
+    ] {
+        program(&folder.path().join("pre-job"), &format!("#!/bin/sh\n{text}\n"));
+        fs::write(folder.path().join("pre-job.policy"), format!("fail {limit}\n")).unwrap();
+        let (out, code) = run_script(&format!("set -- pre-job\n{script}"));
+        assert!(out.contains(said), "{out}");
+        assert_eq!(code, Some(1));
+    }
+}
+
+#[test]
+fn checks_that_fail_refuse_the_job_and_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let config = folder.path().join("checks.json");
+    let checks = include_str!("../files/checks.py")
+        .replace(paths::CHECKS_CONFIG, &config.display().to_string())
+        .replace("/var/lib/larm/metrics", &root);
+    for text in ["no JSON", "{\"refuse_external_contributors\": false}"] {
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new("python3");
+        let output = command.args(["-I", "-c", &checks]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("the checks failed: contact the operators"), "{said}");
+        assert_eq!(output.status.code(), Some(2));
+        let left = fs::read_to_string(folder.path().join("post-job-metrics.json")).unwrap();
+        assert!(left.contains("repo-policy-check-failure"), "{left}");
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_keeps_its_code() {
+    let program = "
+import email.message, runpy, sys, urllib.error, urllib.request
+checks = runpy.run_path(sys.argv[1])
+class Broken:
+    def read(self, *_): raise OSError
+    def close(self): pass
+class Opener:
+    def open(self, request, timeout):
+        raise urllib.error.HTTPError('u', 403, 'no', email.message.Message(), Broken())
+urllib.request.build_opener = lambda *_: Opener()
+print(checks['ask']('http://127.0.0.1/', {}, 'token'))
+";
+    let folder = tempfile::tempdir().unwrap();
+    let checks = folder.path().join("checks.py");
+    fs::write(&checks, include_str!("../files/checks.py")).unwrap();
+    let output = Command::new("python3").args(["-I", "-c", program]).arg(checks).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "(403, '')\n", "{:?}", output.stderr);
 }

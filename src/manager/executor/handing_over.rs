@@ -9,8 +9,7 @@ use super::{Executor, fault, since};
 use crate::guest::Credential;
 use crate::guest::handover::{self, Extras};
 use crate::lxd::FileOptions;
-use crate::manager::GuestSetup;
-use crate::model::{Event, Fault, Record};
+use crate::model::{Event, Fault, Record, SupportServiceConfig};
 use crate::services;
 
 impl Executor {
@@ -20,15 +19,12 @@ impl Executor {
         credential: Option<&Credential>,
     ) -> Event {
         let guests = Arc::clone(&self.place.guests.borrow());
-        // Neither waits for the other.
-        let (credential, token) =
-            tokio::join!(self.credential(record, credential), self.policy_token(&guests));
-        let (credential, policy_token) = match (credential, token) {
-            (Ok(credential), Ok(token)) => (credential, token),
-            (Err(told), _) => return told,
-            (Ok(_), Err(fault)) => return Event::HandOverFailed(fault),
+        let given = guests.services_of(&record.spec.guest);
+        let (credential, policy_token) = match self.secrets(record, credential, given).await {
+            Ok(secrets) => secrets,
+            Err(told) => return told,
         };
-        let server = services::draw(&guests.services.ssh_debug_connections);
+        let server = services::draw(&given.ssh_debug_connections);
         let environment = server.map(services::tmate_variables).unwrap_or_default();
         let extras = Extras { environment, policy_token };
         let bytes = match handover::credential_with(&credential, &record.name, &extras) {
@@ -49,6 +45,25 @@ impl Executor {
         }
     }
 
+    /// The credential, and the policy's token.
+    async fn secrets(
+        &self,
+        record: &Record,
+        credential: Option<&Credential>,
+        given: &SupportServiceConfig,
+    ) -> Result<(Credential, Option<SecretString>), Event> {
+        let token = async { self.policy_token(given).await.map_err(Event::HandOverFailed) };
+        let credential = self.credential(record, credential);
+        if record.retry.is_some() {
+            // Where the policy service gives none, each try would cost a registration.
+            let token = token.await?;
+            return Ok((credential.await?, token));
+        }
+        // Neither waits for the other.
+        let (credential, token) = tokio::join!(credential, token);
+        Ok((credential?, token?))
+    }
+
     async fn credential(
         &self,
         record: &Record,
@@ -62,8 +77,11 @@ impl Executor {
     }
 
     /// A token for the runner's one check, where there is a policy.
-    async fn policy_token(&self, guests: &GuestSetup) -> Result<Option<SecretString>, Fault> {
-        let Some(policy) = &guests.services.repo_policy_compliance else { return Ok(None) };
+    async fn policy_token(
+        &self,
+        given: &SupportServiceConfig,
+    ) -> Result<Option<SecretString>, Fault> {
+        let Some(policy) = &given.repo_policy_compliance else { return Ok(None) };
         let failed = |message: String| Fault { transient: true, message };
         let Some(client) = &self.place.policy else {
             return Err(failed("no client for the policy service could be built".to_owned()));

@@ -78,7 +78,9 @@ impl Draft<'_> {
                 self.pass(Phase::Listening, at(GuestPhase::Listening));
                 self.pass(Phase::Busy, at(GuestPhase::Busy));
                 self.record.ended = self.record.removal.take().as_ref().map(Ended::by);
-                self.arrive(Phase::Finished, at(GuestPhase::Finished));
+                self.started();
+                let why = report.detail.clone();
+                self.enter(Phase::Finished, why, at(GuestPhase::Finished));
             }
             GuestPhase::Failed => {
                 let detail = report.detail.as_deref().unwrap_or("its guest failed");

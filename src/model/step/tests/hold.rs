@@ -3,7 +3,9 @@
 use jiff::SignedDuration;
 
 use super::{Move, Outcome, Story, admitted};
-use crate::model::{Action, Ended, Event, GuestPhase, Hold, Phase, next_due, pending};
+use crate::model::{
+    Action, Ended, Event, GuestPhase, Hold, Phase, PostJobMetrics, PostJobStatus, next_due, pending,
+};
 
 /// A runner that failed at boot, with all that it left collected.
 fn failed(keep_failed: Option<SignedDuration>, hold: Option<SignedDuration>) -> Story {
@@ -101,4 +103,14 @@ fn who_ended_well_and_who_did_not() {
     (record.ended, record.exit_code) = (None, Some(0));
     record.oom_kills = 1;
     assert!(record.ended_badly());
+    record.oom_kills = 0;
+    for (status, badly) in [
+        (PostJobStatus::Normal, false),
+        (PostJobStatus::RepoPolicyCheckFailure, true),
+        (PostJobStatus::ExternalContributorCheckFailure, true),
+    ] {
+        record.metrics.post_job =
+            Some(PostJobMetrics { timestamp: 1.0, status, status_info: None });
+        assert_eq!(record.ended_badly(), badly, "{status:?}");
+    }
 }
