@@ -28,7 +28,7 @@ impl Watch {
                     length = now;
                     seen.push((larm::clock::now(), now));
                 }
-                std::thread::sleep(Duration::from_millis(1));
+                pause();
             }
             seen
         });
@@ -53,4 +53,9 @@ impl Watch {
         }
         vec![("job began -> event in the file", starts), ("job ended -> event in the file", stops)]
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "on a thread of its own")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(1));
 }

@@ -61,7 +61,7 @@ impl Draft<'_> {
                 self.note(format!("its instance is held for {length:#} once it has ended"));
             }
             Hold::Until(until) | Hold::Failed(until) => {
-                self.note(format!("its instance is held until {until:.0}"))
+                self.note(format!("its instance is held until {until:.0}"));
             }
             Hold::Off => {}
         }
