@@ -139,17 +139,7 @@ mod tests {
     }
 
     fn record(repository: &str) -> Record {
-        let spec = Spec {
-            pool: "small".into(),
-            image: "debian".into(),
-            instance_type: InstanceType::Container,
-            profiles: vec![],
-            cpu: None,
-            memory: None,
-            disk: None,
-            guest: String::new(),
-            nesting: false,
-        };
+        let spec = Spec::new("small", "debian", InstanceType::Container);
         let mut record =
             Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(100));
         record.binding = Some(Binding {

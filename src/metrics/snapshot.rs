@@ -239,17 +239,7 @@ mod tests {
     }
 
     fn deleting() -> Record {
-        let spec = Spec {
-            pool: "web".to_owned(),
-            image: "i".to_owned(),
-            instance_type: InstanceType::Container,
-            profiles: Vec::new(),
-            cpu: None,
-            memory: None,
-            disk: None,
-            guest: String::new(),
-            nesting: false,
-        };
+        let spec = Spec::new("web", "i", InstanceType::Container);
         let name = InstanceName::new("a".parse().unwrap(), RunnerId::from_bits(7));
         let mut record = Record::planned(name, spec, true, START);
         record.phase = Phase::Deleting;

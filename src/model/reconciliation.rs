@@ -52,17 +52,7 @@ mod tests {
     use crate::model::{InstanceType, PreJobMetrics, Spec};
 
     fn record(id: u8, phase: Phase, at: i64) -> Record {
-        let spec = Spec {
-            pool: "small".into(),
-            image: "debian".into(),
-            instance_type: InstanceType::Container,
-            profiles: vec![],
-            cpu: None,
-            memory: None,
-            disk: None,
-            guest: String::new(),
-            nesting: false,
-        };
+        let spec = Spec::new("small", "debian", InstanceType::Container);
         let name = format!("larm-0123456789{id:02x}").parse().unwrap();
         let mut record = Record::planned(name, spec, false, Timestamp::UNIX_EPOCH);
         record.phase = phase;

@@ -307,6 +307,23 @@ impl Phase {
     }
 }
 
+impl Spec {
+    /// Instances of an image, with nothing else said.
+    pub fn new(pool: &str, image: &str, instance_type: InstanceType) -> Self {
+        Self {
+            pool: pool.to_owned(),
+            image: image.to_owned(),
+            instance_type,
+            profiles: Vec::new(),
+            cpu: None,
+            memory: None,
+            disk: None,
+            guest: String::new(),
+            nesting: false,
+        }
+    }
+}
+
 impl Record {
     /// A runner that was accepted at `now`; `claimed` tells whether a credential waits for it.
     pub fn planned(name: InstanceName, spec: Spec, claimed: bool, now: Timestamp) -> Self {

@@ -108,17 +108,7 @@ mod tests {
     const PHASES: usize = Phase::ALL.len();
 
     fn spec() -> Spec {
-        Spec {
-            pool: "default".into(),
-            image: "debian".into(),
-            instance_type: InstanceType::Container,
-            profiles: vec![],
-            cpu: None,
-            memory: None,
-            disk: None,
-            guest: String::new(),
-            nesting: false,
-        }
+        Spec::new("default", "debian", InstanceType::Container)
     }
 
     fn name(n: u64) -> InstanceName {

@@ -40,17 +40,7 @@ fn a_wait_goes_on_until_its_own_end() {
 }
 
 fn planned() -> Record {
-    let spec = Spec {
-        pool: "default".into(),
-        image: "larm-debian12".into(),
-        instance_type: InstanceType::Container,
-        profiles: vec![],
-        cpu: None,
-        memory: None,
-        disk: None,
-        guest: String::new(),
-        nesting: false,
-    };
+    let spec = Spec::new("default", "larm-debian12", InstanceType::Container);
     Record::planned("larm-0123456789ab".parse().unwrap(), spec, true, larm::clock::now())
 }
 

@@ -9,17 +9,7 @@ use crate::http::types::{CreateRequest, CredentialBody, DeleteRequest};
 use crate::model::{CloudRunnerState, InstanceType, Record, Spec};
 
 fn record(name: &str, phase: Phase) -> Record {
-    let spec = Spec {
-        pool: "default".to_owned(),
-        image: "i".to_owned(),
-        instance_type: InstanceType::Container,
-        profiles: vec![],
-        cpu: None,
-        memory: None,
-        disk: None,
-        guest: String::new(),
-        nesting: false,
-    };
+    let spec = Spec::new("default", "i", InstanceType::Container);
     let mut record =
         Record::planned(name.parse().unwrap(), spec, false, jiff::Timestamp::UNIX_EPOCH);
     record.phase = phase;

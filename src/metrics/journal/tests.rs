@@ -9,17 +9,7 @@ use crate::model::{InstanceName, MetricEvent, NamePrefix, RunnerId, Spec};
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn spec() -> Spec {
-    Spec {
-        pool: "web".to_owned(),
-        image: "i".to_owned(),
-        instance_type: crate::model::InstanceType::Container,
-        profiles: Vec::new(),
-        cpu: None,
-        memory: None,
-        disk: None,
-        guest: String::new(),
-        nesting: false,
-    }
+    Spec::new("web", "i", crate::model::InstanceType::Container)
 }
 
 fn name() -> InstanceName {

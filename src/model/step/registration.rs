@@ -95,17 +95,7 @@ mod tests {
 
     /// A standby that is given to a pool.
     fn bound() -> Record {
-        let spec = Spec {
-            pool: "web".to_owned(),
-            image: "debian".to_owned(),
-            instance_type: InstanceType::Container,
-            profiles: vec![],
-            cpu: None,
-            memory: None,
-            disk: None,
-            guest: String::new(),
-            nesting: false,
-        };
+        let spec = Spec::new("web", "debian", InstanceType::Container);
         let mut record = Record::planned("larm-0123456789ab".parse().unwrap(), spec, false, at(0));
         (record.keeper, record.phase) = (Keeper::Farm, Phase::Standby);
         record.marks.0.insert(Phase::Standby, at(0));

@@ -114,17 +114,7 @@ struct Story {
 }
 
 fn spec() -> Spec {
-    Spec {
-        pool: "default".into(),
-        image: "debian".into(),
-        instance_type: InstanceType::Container,
-        profiles: vec![],
-        cpu: None,
-        memory: None,
-        disk: None,
-        guest: String::new(),
-        nesting: false,
-    }
+    Spec::new("default", "debian", InstanceType::Container)
 }
 
 fn report(phase: GuestPhase, seq: u64) -> GuestReport {

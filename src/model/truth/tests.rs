@@ -22,17 +22,7 @@ fn listed(n: u64, online: bool, busy: bool) -> GitHubRunner {
 
 /// A runner that has listened since second 0.
 fn record(n: u64, phase: Phase) -> Record {
-    let spec = Spec {
-        pool: "small".to_owned(),
-        image: "debian".to_owned(),
-        instance_type: InstanceType::Container,
-        profiles: vec![],
-        cpu: None,
-        memory: None,
-        disk: None,
-        guest: String::new(),
-        nesting: false,
-    };
+    let spec = Spec::new("small", "debian", InstanceType::Container);
     let mut record = Record::planned(name(n), spec, false, at(0));
     record.phase = phase;
     record.marks.0.insert(phase, at(0));
