@@ -14,8 +14,10 @@ mod background;
 mod counting;
 mod guests;
 pub mod isolation;
+mod pools;
 mod reload;
 mod signals;
+pub mod stock;
 mod webhook;
 
 use std::collections::BTreeSet;
@@ -34,15 +36,16 @@ use tracing_subscriber::fmt;
 
 use crate::application::Cached;
 use crate::config::Settings;
-use crate::farm::{self, FarmOptions};
+use crate::farm::{self, Farm, FarmOptions};
 use crate::guest::RunnerSource;
 use crate::http::{self, BindError, ControlApi, Gate, ReloadRequest, Reloads};
 use crate::lxd::{self, ClientOptions, SocketPlaces};
 use crate::manager::{
-    self, Accounts, AccountsReceiver, GuestsReceiver, LogBounds, LxdRunnerManager, ManagerOptions,
-    OperationLimits, Rules, Running, StartError,
+    self, Accounts, AccountsReceiver, LogBounds, LxdRunnerManager, ManagerOptions, OperationLimits,
+    Rules, Running, StartError,
 };
 use crate::metrics::{Metrics, MetricsError, Scrape};
+use crate::model::Spec;
 use crate::store::StoreError;
 
 pub use accounts::{AccountError, connect, connect_with};
@@ -50,10 +53,12 @@ pub use application::{Origin, application_cache, origin as application_origin};
 pub use counting::MetricsListenError;
 pub use guests::GuestsError;
 pub use signals::{Asked, StopSignal};
+pub use stock::parallel;
 pub use webhook::WebhookError;
 
 use application::Provider;
 use background::Background;
+use pools::{Publisher, Stocked};
 use reload::{Listeners, Reloading};
 
 /// How long requests under way may take to end once the daemon is told to stop.
@@ -201,26 +206,25 @@ impl Parts {
         let runner = runner_source(settings);
         let (guests, given_guests) =
             watch::channel(Arc::new(guests::setup(settings, runner.clone())?));
-        let digest = guests.borrow().digest().to_owned();
-        let sources = Sources { accounts: received.clone(), application, guests: given_guests };
-        let (manager, running) = start_manager(settings, client.clone(), sources)?;
+        let stocked = Stocked::prepare(settings, &client, given_guests).await;
+        let sources = Sources { accounts: received.clone(), application };
+        let (manager, running) = start_manager(settings, client.clone(), &stocked, sources)?;
         let (end_requests, background) = (CancellationToken::new(), Background::default());
         let isolation = background.isolate(settings, client.clone()).await;
         let options = FarmOptions {
             manager: manager.clone(),
             accounts: received.clone(),
             client,
-            settings: reload::farm_settings(settings, &digest),
+            settings: stocked.ingredients.farm_settings(settings),
             stop: background.end.clone(),
         };
         let farm = farm::start(options, &background.tasks);
+        let stock = stocked.wanted;
+        background.spawn(stocked.keeper.keep(running.events(), manager.clone()));
+        let (pools, given_spec) = Publisher::new(settings, stocked.ingredients, &manager, &farm);
+        background.spawn(Arc::clone(&pools).follow());
         background.follow_journal(settings, &manager, &running, &metrics);
-        let scrape = Scrape {
-            metrics: metrics.clone(),
-            manager: manager.clone(),
-            farm: farm.clone(),
-            accounts: received.clone(),
-        };
+        let scrape = scrape(&metrics, &manager, &farm, &received);
         if let Some(port) = metrics_port {
             background.tasks.spawn(http::serve_metrics(port, scrape.clone(), end_requests.clone()));
         }
@@ -233,12 +237,13 @@ impl Parts {
         };
         background.spawn(application::provide(application::origin(settings), provider));
         let (sender, reloads) = mpsc::channel(1);
-        let api = control_api(settings, &digest, scrape, sender, end_requests.clone());
+        let api = control_api(settings, given_spec, scrape, sender, end_requests.clone());
         let api = Box::pin(http::serve(socket, Gate::new(group), api));
         let webhook = webhook::serve(webhook, farm.clone(), metrics.clone(), end_requests.clone());
         let listeners = Listeners {
-            farm,
             manager: manager.clone(),
+            pools,
+            stock,
             accounts,
             metrics,
             guests,
@@ -307,9 +312,23 @@ impl Parts {
     }
 }
 
+fn scrape(
+    metrics: &Metrics,
+    manager: &LxdRunnerManager,
+    farm: &Farm,
+    accounts: &AccountsReceiver,
+) -> Scrape {
+    Scrape {
+        metrics: metrics.clone(),
+        manager: manager.clone(),
+        farm: farm.clone(),
+        accounts: accounts.clone(),
+    }
+}
+
 fn control_api(
     settings: &Settings,
-    digest: &str,
+    default_spec: watch::Receiver<Spec>,
     scrape: Scrape,
     reloads: Reloads,
     stop: CancellationToken,
@@ -319,7 +338,7 @@ fn control_api(
         farm: scrape.farm.clone(),
         scrape,
         reloads,
-        default_spec: guests::spec(&settings.runner.spec, digest),
+        default_spec,
         github_url: settings.github.url.clone(),
         stop,
     }
@@ -354,36 +373,37 @@ fn lxd_client(settings: &Settings) -> lxd::Client {
 struct Sources {
     accounts: AccountsReceiver,
     application: watch::Receiver<Option<Arc<Cached>>>,
-    guests: GuestsReceiver,
 }
 
 /// Builds the manager with its store, and sets it going.
 fn start_manager(
     settings: &Settings,
     client: lxd::Client,
+    stocked: &Stocked,
     sources: Sources,
 ) -> Result<(LxdRunnerManager, Running), DaemonError> {
-    let Sources { accounts, application, guests } = sources;
-    let digest = guests.borrow().digest().to_owned();
+    let Sources { accounts, application } = sources;
+    let ingredients = &stocked.ingredients;
     Ok(manager::start(ManagerOptions {
         rules: Rules {
             prefix: settings.name_prefix.clone(),
-            spec: guests::spec(&settings.runner.spec, &digest),
+            spec: ingredients.spec(&settings.runner.spec),
             deadlines: settings.deadlines.clone(),
-            pools: reload::pools(settings, &digest),
+            pools: ingredients.pools(settings),
             sweep: settings.limits.sweep,
             remembered: REMEMBERED,
             max_runners: settings.limits.max_runners,
         },
         client,
         runner: runner_source(settings),
-        guests: Some(guests),
+        guests: Some(ingredients.guests.clone()),
+        stock: Some(stocked.keeper.stock()),
         accounts,
         application,
         state_dir: settings.state_dir.clone(),
         journal: settings.limits.journal,
         logs: log_bounds(settings),
-        parallel: settings.limits.parallel,
+        parallel: parallel(&settings.limits, stocked.driver.as_deref()),
         exec_limit: EXEC_LIMIT,
         limits: OperationLimits::default(),
     })?)

@@ -161,7 +161,7 @@ fn options(arguments: Arguments, context: &Context) -> Result<SmokeOptions, CliE
         spec,
         // A smoke run leaves nothing behind.
         deadlines: Deadlines { keep_failed: None, ..settings.deadlines },
-        parallel: settings.limits.parallel,
+        parallel: daemon::parallel(&settings.limits, None),
         jobs: usize::from(arguments.jobs),
         duration: arguments.duration,
         port: arguments.port,

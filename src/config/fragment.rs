@@ -109,7 +109,9 @@ pub(super) struct DeadlineFragment {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LimitFragment {
     /// No more than fit into 16 bits: beyond that, a number is a slip of the hand.
-    pub(super) parallel: Option<NonZero16>,
+    pub(super) creates: Option<NonZero16>,
+    pub(super) starts: Option<NonZero16>,
+    pub(super) deletes: Option<NonZero16>,
     pub(super) max_runners: Option<NonZero16>,
     pub(super) sweep: Option<Length>,
     pub(super) journal: Option<NonZero32>,
@@ -179,7 +181,7 @@ impl DeadlineFragment {
 
 impl LimitFragment {
     fn merge(&mut self, later: &Self) {
-        merge!(self, later: parallel, max_runners, sweep, journal);
+        merge!(self, later: creates, starts, deletes, max_runners, sweep, journal);
     }
 }
 

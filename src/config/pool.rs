@@ -80,6 +80,8 @@ impl PoolFragment {
         let (memory, disk) = (self.memory.map(|size| size.0), self.disk.map(|size| size.0));
         let base = around.spec.clone();
         let spec = Spec {
+            fingerprint: String::new(),
+            baked: None,
             pool: name.clone(),
             image: image.map_or(base.image, |alias| alias.0),
             instance_type: self.instance_type.unwrap_or(base.instance_type),

@@ -116,8 +116,12 @@ pub struct Tarball {
 /// How much of anything there may be.
 #[derive(Debug, Clone, Serialize)]
 pub struct LimitSettings {
-    /// How many actions on instances may be under way at once.
-    pub parallel: usize,
+    /// How many instances are created at once; by cores and storage driver without it.
+    pub creates: Option<usize>,
+    /// How many are started at once.
+    pub starts: Option<usize>,
+    /// How many are deleted at once.
+    pub deletes: Option<usize>,
     /// How many runners there may be at once, if that is limited.
     pub max_runners: Option<usize>,
     /// How often everything is looked at, even if no event asks for it.
@@ -254,6 +258,8 @@ impl RunnerSettings {
                 cpu: written.cpu.map(std::num::NonZeroU32::get),
                 memory: written.memory.map(|size| size.0),
                 disk: written.disk.map(|size| size.0),
+                fingerprint: String::new(),
+                baked: None,
                 guest: String::new(),
                 nesting: written.nesting.unwrap_or_default(),
             },
@@ -267,18 +273,14 @@ impl RunnerSettings {
 impl LimitSettings {
     fn from_fragment(written: &LimitFragment) -> Self {
         Self {
-            parallel: written.parallel.map_or_else(default_parallel, usize::from),
+            creates: written.creates.map(usize::from),
+            starts: written.starts.map(usize::from),
+            deletes: written.deletes.map(usize::from),
             max_runners: written.max_runners.map(usize::from),
             sweep: written.sweep.map_or(Duration::from_mins(1), Length::unsigned),
             journal: written.journal.map_or(100_000, u64::from),
         }
     }
-}
-
-/// Most of an action is waiting for LXD and for guests that boot, hence more than one per core.
-fn default_parallel() -> usize {
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    cores.saturating_mul(2).max(4)
 }
 
 fn replace<T>(value: &mut T, by: Option<T>) {

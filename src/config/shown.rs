@@ -11,14 +11,14 @@ use toml::{Table, Value};
 
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::events::EventsSettings;
-use super::host::HostSettings;
+use super::host::{AUTO, HostSettings};
 use super::isolation::IsolationSettings;
 use super::logs::LogSettings;
 use super::metrics::MetricsSettings;
 use super::settings::{ApplicationOrigin, LimitSettings, LxdSettings, RunnerSettings, Settings};
 use super::size;
 use super::webhook::WebhookSettings;
-use crate::model::{DEFAULT_CONNECTION, Deadlines, GitHubPath, InstanceType, Pool, Spec};
+use crate::model::{DEFAULT_CONNECTION, Deadlines, GitHubPath, InstanceType, Pool, Spec, Way};
 
 /// Settings as a configuration file: TOML as text, and the same tables and keys for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -164,9 +164,16 @@ fn of_deadlines(deadlines: &Deadlines) -> Table {
 
 fn of_limits(limits: &LimitSettings) -> Table {
     let mut keys = Keys::default();
-    keys.number("parallel", limits.parallel);
-    if let Some(limit) = limits.max_runners {
-        keys.number("max_runners", limit);
+    let numbers = [
+        ("creates", limits.creates),
+        ("starts", limits.starts),
+        ("deletes", limits.deletes),
+        ("max_runners", limits.max_runners),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number {
+            keys.number(key, number);
+        }
     }
     keys.duration("sweep", limits.sweep);
     keys.number("journal", limits.journal);
@@ -237,6 +244,7 @@ fn of_host(host: &HostSettings) -> Table {
     keys.text("disk_reserve", &size::text(host.disk_reserve));
     keys.number("cpu_overcommit", host.cpu_overcommit);
     keys.number("creations_per_minute", host.creations_per_minute);
+    keys.text("creation", host.creation.map_or(AUTO, Way::as_str));
     keys.0
 }
 

@@ -3,7 +3,6 @@
 use crate::config::{CredentialError, Settings};
 use crate::guest::{RunnerSource, UserDataError};
 use crate::manager::GuestSetup;
-use crate::model::Spec;
 
 /// Why it cannot be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +30,4 @@ impl GuestsError {
 pub(super) fn setup(settings: &Settings, runner: RunnerSource) -> Result<GuestSetup, GuestsError> {
     let services = settings.services.read()?;
     Ok(GuestSetup::new(runner, services, Some(settings.runner.lifetime))?)
-}
-
-/// What instances are made from, of guests that are given what the digest is of.
-pub(super) fn spec(spec: &Spec, digest: &str) -> Spec {
-    Spec { guest: digest.to_owned(), ..spec.clone() }
 }

@@ -8,21 +8,23 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::isolation::Wanted;
-use super::{accounts, guests};
+use super::pools::Publisher;
+use super::{accounts, guests, stock};
 use crate::clock;
 use crate::config::Settings;
-use crate::farm::{Farm, FarmSettings, HostLimits, PollSettings};
+use crate::farm::{FarmSettings, HostLimits, PollSettings};
 use crate::guest::RunnerSource;
 use crate::http::ReloadRequest;
 use crate::http::types::farm::Reloaded;
 use crate::manager::{Accounts, GuestSetup, LxdRunnerManager};
 use crate::metrics::Metrics;
-use crate::model::{Phase, Pool};
+use crate::model::Phase;
 
 /// Who is told of other settings.
 pub(super) struct Listeners {
-    pub(super) farm: Farm,
     pub(super) manager: LxdRunnerManager,
+    pub(super) pools: Arc<Publisher>,
+    pub(super) stock: watch::Sender<Arc<stock::Wanted>>,
     pub(super) accounts: watch::Sender<Arc<Accounts>>,
     pub(super) metrics: Metrics,
     pub(super) guests: watch::Sender<Arc<GuestSetup>>,
@@ -47,13 +49,9 @@ impl Listeners {
         self.accounts.send_replace(super::counting::counted(&accounts, &self.metrics));
         let guests = guests.after(&self.guests.borrow());
         self.guests.send_replace(Arc::new(guests));
-        let digest = self.guests.borrow().digest().to_owned();
         self.isolation.send_replace(Arc::new(Wanted::of(now)));
-        let settings = farm_settings(now, &digest);
-        if let Err(error) = self.manager.set_pools(settings.pools.clone()).await {
-            tracing::warn!(%error, "the pools' deadlines were not taken");
-        }
-        self.farm.set(settings).await;
+        self.stock.send_replace(stock::Wanted::of(now));
+        self.pools.take(now).await;
         let Reloaded { added, changed, removed, need_restart, .. } = &reloaded;
         tracing::info!(
             ?added,
@@ -105,15 +103,15 @@ fn with_guests(settings: Settings, runner: RunnerSource) -> Result<(Settings, Gu
     Ok((settings, guests))
 }
 
-/// What the farm is to know of the configuration; its guests are given what the digest is of.
-pub(super) fn farm_settings(settings: &Settings, guests: &str) -> FarmSettings {
+/// What the farm is to know of the configuration, beside its pools.
+pub(super) fn farm_settings(settings: &Settings) -> FarmSettings {
     let host = &settings.host;
     let polls = settings.connections.iter().map(|one| {
         let polls = PollSettings { every: one.poll, repositories: one.repositories.clone() };
         (one.name.clone(), polls)
     });
     FarmSettings {
-        pools: pools(settings, guests),
+        pools: Vec::new(),
         host: HostLimits {
             memory_reserve: host.memory_reserve,
             disk_reserve: host.disk_reserve,
@@ -125,12 +123,6 @@ pub(super) fn farm_settings(settings: &Settings, guests: &str) -> FarmSettings {
         webhook_url: settings.webhook.as_ref().and_then(|webhook| webhook.url.clone()),
         webhook: settings.webhook.is_some(),
     }
-}
-
-pub(super) fn pools(settings: &Settings, guests: &str) -> Vec<Arc<Pool>> {
-    let with_guests =
-        |pool: &Pool| Arc::new(Pool { spec: guests::spec(&pool.spec, guests), ..pool.clone() });
-    settings.pools.iter().map(with_guests).collect()
 }
 
 fn changes(before: &Settings, now: &Settings, at: Timestamp) -> Reloaded {
@@ -168,7 +160,9 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("log", before.log != now.log),
         ("runner.url", before.runner.tarball != now.runner.tarball),
         ("runner.application", before.runner.application != now.runner.application),
-        ("limits.parallel", before.limits.parallel != now.limits.parallel),
+        ("limits.creates", before.limits.creates != now.limits.creates),
+        ("limits.starts", before.limits.starts != now.limits.starts),
+        ("limits.deletes", before.limits.deletes != now.limits.deletes),
         ("limits.sweep", before.limits.sweep != now.limits.sweep),
         ("limits.journal", before.limits.journal != now.limits.journal),
         ("events", before.events != now.events),

@@ -47,6 +47,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
 use tokio::net::UnixListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::farm::Farm;
@@ -75,7 +76,7 @@ pub struct ControlApi {
     /// Who reads the configuration again.
     pub reloads: Reloads,
     /// What a runner is made from where the request does not say.
-    pub default_spec: Spec,
+    pub default_spec: watch::Receiver<Spec>,
     /// Where runners with a registration token register, `https://github.com`.
     pub github_url: String,
     /// Ends long polls when the daemon stops.

@@ -75,7 +75,7 @@ pub(super) async fn create(
     Body(request): Body<CreateRequest>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
     let credential = request.credential.map(|body| credential(&api, body)).transpose()?;
-    let spec = Some(request.instance.over(&api.default_spec));
+    let spec = Some(request.instance.over(&api.default_spec.borrow()));
     let id = api.manager.create(CreateOrder { name: None, credential, spec }).await?;
     let name = InstanceName::new(api.manager.name_prefix().clone(), id.clone());
     Ok((StatusCode::CREATED, Json(Created { id, name })))

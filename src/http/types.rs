@@ -329,7 +329,11 @@ impl InstanceBody {
     /// The configuration's choice with this request's changes.
     pub fn over(self, default: &Spec) -> Spec {
         let default = default.clone();
+        // What is known of the image is not known of another one.
+        let same_image = self.image.as_ref().is_none_or(|image| *image == default.image);
         Spec {
+            fingerprint: if same_image { default.fingerprint } else { String::new() },
+            baked: default.baked.filter(|_| same_image),
             pool: self.pool.unwrap_or(default.pool),
             image: self.image.unwrap_or(default.image),
             instance_type: self.instance_type.unwrap_or(default.instance_type),

@@ -102,6 +102,23 @@ pub struct CopyInstance {
     pub config: super::Config,
     /// Devices over those of the source.
     pub devices: super::Devices,
+    /// For people.
+    pub description: String,
+}
+
+impl NewInstance {
+    /// The same as a copy of an instance, or of its snapshot `NAME/SNAPSHOT`, instead of its image.
+    pub fn copied_from(&self, source: &str) -> CopyInstance {
+        CopyInstance {
+            name: self.name.clone(),
+            source: source.to_owned(),
+            ephemeral: self.ephemeral,
+            profiles: self.profiles.clone(),
+            config: self.config.clone(),
+            devices: self.devices.clone(),
+            description: self.description.clone(),
+        }
+    }
 }
 
 /// A change of an instance's state.
@@ -178,6 +195,7 @@ impl Client {
             "profiles": copy.profiles,
             "config": copy.config,
             "devices": copy.devices,
+            "description": copy.description,
             "source": { "type": "copy", "source": copy.source },
         });
         let what = format!("copy instance {} to {}", copy.source, copy.name);
@@ -218,6 +236,21 @@ impl Client {
         let what = format!("{} instance {name}", change.verb());
         let route = Route::new(&["instances", name, "state"]);
         self.order(&what, Method::PUT, route, Some(&change.body())).await
+    }
+
+    /// Changes some of an instance's settings; an empty value takes one away.
+    pub async fn patch_config(&self, name: &str, config: &super::Config) -> Result<(), Error> {
+        let what = format!("change the settings of instance {name}");
+        let route = Route::new(&["instances", name]);
+        self.tell(&what, Method::PATCH, route, Some(&json!({ "config": config }))).await
+    }
+
+    /// Begins to keep an instance's disk as it is, as `NAME/SNAPSHOT`.
+    pub async fn snapshot_instance(&self, name: &str, snapshot: &str) -> Result<Operation, Error> {
+        let what = format!("take a snapshot of instance {name}");
+        let body = json!({ "name": snapshot, "stateful": false });
+        let route = Route::new(&["instances", name, "snapshots"]);
+        self.order(&what, Method::POST, route, Some(&body)).await
     }
 
     /// Begins to delete an instance, which must be stopped.

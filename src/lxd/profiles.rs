@@ -47,6 +47,25 @@ impl Client {
         self.get_if_there(&format!("look up profile {name}"), Route::new(&["profiles", name])).await
     }
 
+    /// The root disk of the last of these profiles that has one, with another size. A device in an
+    /// instance replaces the profile's whole device of that name, so that all of it is needed.
+    pub async fn root_disk(
+        &self,
+        profiles: &[String],
+        size: &str,
+    ) -> Result<super::Devices, Error> {
+        for profile in profiles.iter().rev() {
+            let Some(profile) = self.profile(profile).await? else { continue };
+            let mut devices = profile.devices.into_iter();
+            let root = devices.find(|(_, device)| device.get("path").is_some_and(|at| at == "/"));
+            if let Some((name, mut root)) = root {
+                root.insert("size".to_owned(), size.to_owned());
+                return Ok([(name, root)].into());
+            }
+        }
+        Ok(super::Devices::new())
+    }
+
     /// Creates a profile.
     pub async fn create_profile(&self, profile: &NewProfile) -> Result<(), Error> {
         let what = format!("create profile {}", profile.name);

@@ -80,6 +80,14 @@ impl Client {
         self.tell(&what, Method::POST, Route::new(&["storage-pools"]), Some(pool)).await
     }
 
+    /// Whether an image is unpacked in a storage pool, so that instances are made from it at once
+    /// (LXD documentation, "About storage volumes": image volumes).
+    pub async fn has_unpacked(&self, pool: &str, fingerprint: &str) -> Result<bool, Error> {
+        let what = format!("see whether image {fingerprint} is unpacked in storage pool {pool}");
+        let route = Route::new(&["storage-pools", pool, "volumes", "image", fingerprint]);
+        self.get_if_there::<serde_json::Value>(&what, route).await.map(|found| found.is_some())
+    }
+
     /// How full a storage pool is.
     pub async fn storage_pool_space(&self, name: &str) -> Result<Space, Error> {
         let route = Route::new(&["storage-pools", name, "resources"]);

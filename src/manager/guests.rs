@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::guest::{GuestServices, RunnerSource, UserData, UserDataError, user_data};
-use crate::model::SupportServiceConfig;
+use crate::model::{Spec, SupportServiceConfig};
 
 /// What guests are given, as it changes.
 pub type GuestsReceiver = watch::Receiver<Arc<GuestSetup>>;
@@ -21,7 +21,9 @@ const EARLIER: usize = 4;
 /// What guests are given: the same for all of them, but for what comes with the credential.
 #[derive(Debug, Clone)]
 pub struct GuestSetup {
-    pub(super) user_data: Arc<str>,
+    user_data: Arc<str>,
+    /// The same for those that have the runner application from their image.
+    baked: Arc<str>,
     pub(super) services: SupportServiceConfig,
     digest: String,
     /// What earlier setups gave, the newest first, by their digests.
@@ -37,9 +39,21 @@ impl GuestSetup {
     ) -> Result<Self, UserDataError> {
         let data = UserData { runner, services: GuestServices::from(&services), lifetime };
         let user_data = user_data::render(&data)?;
+        let baked = user_data::render(&UserData { runner: RunnerSource::Image, ..data })?;
         let digest = format!("{:x}", Sha256::digest(&user_data));
         let digest = digest.chars().take(DIGEST).collect();
-        Ok(Self { user_data: user_data.into(), services, digest, earlier: Vec::new() })
+        Ok(Self {
+            user_data: user_data.into(),
+            baked: baked.into(),
+            services,
+            digest,
+            earlier: Vec::new(),
+        })
+    }
+
+    /// What a guest made from this is given at its start.
+    pub(super) fn user_data_of(&self, spec: &Spec) -> &str {
+        if spec.baked.is_some() { &self.baked } else { &self.user_data }
     }
 
     /// The same, which also knows what an earlier one gave: guests of that one may still wait for

@@ -7,10 +7,14 @@ use crate::model::{InstanceType, Keeper, NamePrefix, Record, Spec};
 
 /// Names the manager whose instance it is, by its prefix.
 pub const MANAGER: &str = "user.larm.manager";
+/// On an instance that others are copied from, its own name. Copies carry it too.
+pub const SEED: &str = "user.larm.seed";
 const POOL: &str = "user.larm.pool";
 const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";
 const DISK: &str = "user.larm.disk";
+const FINGERPRINT: &str = "user.larm.fingerprint";
+const BAKED: &str = "user.larm.baked";
 const GUEST: &str = "user.larm.guest";
 const NESTING: &str = "user.larm.nesting";
 const KEEPER: &str = "user.larm.keeper";
@@ -27,7 +31,9 @@ pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
     ]
     .into_iter()
     .chain(spec.disk.as_deref().map(|disk| (DISK, disk)))
+    .chain(Some((FINGERPRINT, spec.fingerprint.as_str())).filter(|(_, is)| !is.is_empty()))
     .chain(Some((GUEST, spec.guest.as_str())).filter(|_| !spec.guest.is_empty()))
+    .chain(spec.baked.as_deref().map(|version| (BAKED, version)))
     .chain(spec.nesting.then_some((NESTING, "true")))
     .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -50,6 +56,8 @@ pub(super) fn spec(
     Spec {
         pool: text(POOL).unwrap_or_default(),
         image: text(IMAGE).unwrap_or_default(),
+        fingerprint: text(FINGERPRINT).unwrap_or_default(),
+        baked: text(BAKED),
         instance_type,
         profiles: profiles.to_vec(),
         cpu: text("limits.cpu").and_then(|cpus| cpus.parse().ok()),
@@ -78,6 +86,8 @@ mod tests {
         let spec = Spec {
             pool: "small".into(),
             image: "debian".into(),
+            fingerprint: "0f".into(),
+            baked: Some("2.330.0".into()),
             instance_type: InstanceType::Container,
             profiles: vec!["larm".into()],
             cpu: None,

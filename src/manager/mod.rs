@@ -27,6 +27,7 @@ mod options;
 mod removal;
 mod sources;
 mod start;
+mod stock;
 mod view;
 mod watcher;
 
@@ -46,10 +47,12 @@ pub use guests::{GuestSetup, GuestsReceiver};
 pub use handle::{CreateOrder, LxdRunnerManager};
 pub use kept_logs::LogBounds;
 pub use keys::MANAGER as MANAGER_KEY;
+pub use keys::SEED as SEED_KEY;
 pub use logs::{LogFile, RunnerLog};
-pub use options::{ManagerOptions, OperationLimits, Rules};
+pub use options::{ManagerOptions, OperationLimits, Parallel, Rules};
 pub use removal::Removals;
 pub use start::{Running, StartError, start};
+pub use stock::{Grain, Stock, StockReceiver};
 pub use view::View;
 
 /// Creates, watches and removes runners.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{AccountsReceiver, GuestsReceiver, LogBounds};
+use super::{AccountsReceiver, GuestsReceiver, LogBounds, StockReceiver};
 use crate::application::Cached;
 use crate::guest::RunnerSource;
 use crate::lxd::Client;
@@ -27,6 +27,8 @@ pub struct ManagerOptions {
     pub guests: Option<GuestsReceiver>,
     /// The accounts at GitHub that the farm's runners are registered with.
     pub accounts: AccountsReceiver,
+    /// What instances are copied from. Nothing without it.
+    pub stock: Option<StockReceiver>,
     /// The archive that is pushed where [`RunnerSource::Pushed`] says so; guests wait as long as
     /// there is none. Another one is given to those that come after it.
     pub application: watch::Receiver<Option<Arc<Cached>>>,
@@ -37,11 +39,34 @@ pub struct ManagerOptions {
     /// How much is kept of what runners left that ended badly.
     pub logs: LogBounds,
     /// How many actions on instances run at once.
-    pub parallel: usize,
+    pub parallel: Parallel,
     /// How long a guest may take to answer a command.
     pub exec_limit: Duration,
     /// How long LXD may take for each of its operations.
     pub limits: OperationLimits,
+}
+
+/// How many actions on instances run at once, of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parallel {
+    /// Creations: the storage driver's work.
+    pub creates: usize,
+    /// Starts: work for the CPUs.
+    pub starts: usize,
+    /// Removals.
+    pub deletes: usize,
+}
+
+impl Parallel {
+    /// So many of each kind.
+    pub fn all(number: usize) -> Self {
+        Self { creates: number, starts: number, deletes: number }
+    }
+
+    /// How many runners are made at once: some are created while others start.
+    pub(super) fn makings(self) -> usize {
+        self.creates.saturating_add(self.starts).max(1)
+    }
 }
 
 /// How long LXD may take for each of its operations; what takes longer is tried again.
@@ -104,6 +129,7 @@ pub(super) struct Workplace {
     pub(super) prefix: NamePrefix,
     pub(super) accounts: AccountsReceiver,
     pub(super) guests: GuestsReceiver,
+    pub(super) stock: StockReceiver,
     pub(super) policy: Option<PolicyClient>,
     pub(super) application: watch::Receiver<Option<Arc<Cached>>>,
     pub(super) exec_limit: Duration,

@@ -48,15 +48,14 @@ pub struct Running {
     stop: CancellationToken,
     work: CancellationToken,
     store: Arc<Store>,
+    hub: EventHub,
     journal_head: u64,
 }
 
 /// Opens the store and sets the manager going. LXD need not answer yet.
 pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), StartError> {
     let opened = Store::open_bounded(&options.state_dir, clock::now(), options.journal)?;
-    for one in &opened.set_aside {
-        tracing::error!("put aside: {one}");
-    }
+    opened.set_aside.iter().for_each(|one| tracing::error!("put aside: {one}"));
     let guests = options.guests.map_or_else(|| bare_guests(options.runner.clone()), Ok)?;
     let tracker = TaskTracker::new();
     let (stop, work) = (CancellationToken::new(), CancellationToken::new());
@@ -73,6 +72,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         prefix: options.rules.prefix.clone(),
         accounts: options.accounts,
         guests,
+        stock: options.stock.unwrap_or_else(|| watch::channel(Arc::default()).1),
         policy: policy_client(),
         application: options.application.clone(),
         exec_limit: options.exec_limit,
@@ -84,10 +84,10 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         inputs.clone(),
         tracker.clone(),
         work.clone(),
-        options.parallel.max(1),
+        options.parallel,
     );
     let watches = Watches::new(client, inputs.clone(), tracker.clone(), work.clone());
-    let follow = sources::follow(hub, options.rules.prefix.clone(), inputs.clone());
+    let follow = sources::follow(hub.clone(), options.rules.prefix.clone(), inputs.clone());
     tracker.spawn(work.clone().run_until_cancelled_owned(follow));
     let prefix = options.rules.prefix.clone();
     let (view_sender, view) = watch::channel(Arc::new(View::default()));
@@ -97,7 +97,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
         rules: options.rules,
         pushes_application: options.runner == RunnerSource::Pushed,
         application: options.application.clone(),
-        parallel: options.parallel.max(1),
+        parallel: options.parallel.makings(),
         records,
         journal_head,
         store: Arc::clone(&store),
@@ -112,7 +112,7 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     let dispatcher = tracker.spawn(dispatcher.run());
     tracker.close();
     let handle = LxdRunnerManager { prefix, view, inputs, store: Arc::clone(&store), logs: reader };
-    Ok((handle, Running { tracker, dispatcher, drain, stop, work, store, journal_head }))
+    Ok((handle, Running { tracker, dispatcher, drain, stop, work, store, hub, journal_head }))
 }
 
 /// Guests with a runner and nothing else.
@@ -131,6 +131,11 @@ impl Running {
     /// The `seq` of the journal's newest entry when this manager began.
     pub fn journal_head(&self) -> u64 {
         self.journal_head
+    }
+
+    /// What LXD tells, of which the manager has a stream open.
+    pub fn events(&self) -> EventHub {
+        self.hub.clone()
     }
 
     /// Stops taking requests, gives actions that are under way `grace` to end, and closes the

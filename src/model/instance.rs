@@ -27,7 +27,7 @@ pub enum CloudRunnerState {
 }
 
 /// The kind of instance a runner lives in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceType {
     /// A virtual machine: the default, and the isolation that strangers' code needs.

@@ -41,6 +41,7 @@ mod size;
 mod step;
 mod telling;
 mod truth;
+mod way;
 
 pub use action::{Action, is_watched, pending};
 pub use application::{Application, Deprecation, Download, is_install_over};
@@ -72,3 +73,4 @@ pub use size::{SIZE_UNITS, bytes};
 pub use step::{Refused, Step, next_due, step};
 pub use telling::{JobFacts, Told, Untold, untold};
 pub use truth::{Finding, Mismatch, Roll, Suspicions};
+pub use way::{Way, WayError};

@@ -70,9 +70,11 @@ impl Pool {
 impl Spec {
     /// Whether instances of both are alike, so that one can stand in for the other.
     pub fn same_shape(&self, other: &Self) -> bool {
-        let Self { pool: _, image, instance_type, profiles, cpu, memory, disk, nesting, guest } =
-            self;
+        let Self { pool: _, image, fingerprint, instance_type, profiles, .. } = self;
+        let Self { cpu, memory, disk, nesting, guest, baked: _, .. } = self;
+        let known = [fingerprint, &other.fingerprint].iter().all(|one| !one.is_empty());
         (image, instance_type, profiles) == (&other.image, &other.instance_type, &other.profiles)
+            && (!known || *fingerprint == other.fingerprint)
             && (cpu, memory, disk) == (&other.cpu, &other.memory, &other.disk)
             && (nesting, guest) == (&other.nesting, &other.guest)
     }

@@ -149,6 +149,12 @@ pub struct Spec {
     pub pool: String,
     /// The image's alias.
     pub image: String,
+    /// The fingerprint of the image that the alias named; empty if nobody knows.
+    #[serde(default)]
+    pub fingerprint: String,
+    /// The version of the runner application in the image, if that one is to be run.
+    #[serde(default)]
+    pub baked: Option<String>,
     /// The kind of instance.
     pub instance_type: InstanceType,
     /// The LXD profiles it gets, in order.
@@ -313,6 +319,8 @@ impl Spec {
         Self {
             pool: pool.to_owned(),
             image: image.to_owned(),
+            fingerprint: String::new(),
+            baked: None,
             instance_type,
             profiles: Vec::new(),
             cpu: None,

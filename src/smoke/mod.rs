@@ -21,7 +21,7 @@ use crate::guest::Credential;
 use crate::lxd::{self, Client};
 use crate::manager::{
     Accounts, CloudRunnerManager, CreateOrder, LogBounds, LxdRunnerManager, MANAGER_KEY,
-    ManagerError, ManagerOptions, OperationLimits, Rules, Running, StartError, start,
+    ManagerError, ManagerOptions, OperationLimits, Parallel, Rules, Running, StartError, start,
 };
 use crate::model::{Deadlines, InstanceName, NamePrefix, Phase, RunnerId, Spec};
 use news::News;
@@ -49,7 +49,7 @@ pub struct SmokeOptions {
     /// How long each part of a runner's life may take.
     pub deadlines: Deadlines,
     /// How many actions on instances run at once.
-    pub parallel: usize,
+    pub parallel: Parallel,
     /// How many jobs are run, each by a runner of its own.
     pub jobs: usize,
     /// How long each job takes.
@@ -337,6 +337,7 @@ fn start_manager(
         client: options.client.clone(),
         runner: github.runner_source(),
         guests: None,
+        stock: None,
         accounts: Accounts::none(),
         application: watch::channel(None).1,
         state_dir: options.state_dir.clone(),

@@ -24,6 +24,8 @@ fn record(n: u64) -> Arc<Record> {
     let id = RunnerId::from_bits(n);
     let spec = Spec {
         pool: "default".to_owned(),
+        fingerprint: String::new(),
+        baked: None,
         image: "larm-debian12".to_owned(),
         instance_type: InstanceType::Container,
         profiles: vec!["larm".to_owned()],

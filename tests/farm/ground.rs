@@ -141,8 +141,8 @@ impl Ground {
              log = 'info,larm=debug'\n\
              [lxd]\nsocket = '{socket}'\nproject = '{project}'\n\
              [runner]\ntype = '{kind}'\nimage = '{image}'\nprofiles = ['{profile}']\n\
-             [limits]\nsweep = '5s'\nparallel = 4\n\
-             [host]\nmemory_reserve = '0B'\ncpu_overcommit = 64\ncreations_per_minute = 1000\n\
+             [limits]\nsweep = '5s'\ncreates = 4\nstarts = 4\ndeletes = 4\n\
+             [host]\nmemory_reserve = '0B'\ncpu_overcommit = 64\ncreations_per_minute = 1000\ncreation = 'image'\n\
              [github]\nurl = '{github}'\ntoken_file = '{token}'\npoll = '{poll}'\n\
              [webhook]\nlisten = '127.0.0.1:{port}'\nsecret_file = '{secret}'\n\
              {more}",

@@ -106,6 +106,7 @@ fn every_key_of_connections_webhook_and_host_is_read() {
     assert_eq!((webhook.path.as_str(), webhook.secret_file), ("/hook", secret("webhook-secret")));
     assert_eq!(webhook.url.as_deref(), Some("https://ci.acme.com/hook"));
     let host = HostSettings {
+        creation: None,
         memory_reserve: 512 << 20,
         disk_reserve: 0,
         cpu_overcommit: 2,

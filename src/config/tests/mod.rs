@@ -46,7 +46,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(settings.deadlines, Deadlines::default());
     assert_eq!(settings.limits.sweep, Duration::from_mins(1));
     assert_eq!(settings.limits.journal, 100_000);
-    assert!(settings.limits.parallel >= 4);
+    assert_eq!(settings.limits.creates, None);
     assert_eq!(settings.github.url, "https://github.com");
 }
 
@@ -82,7 +82,7 @@ fn every_key_is_read() {
         trouble_grace = "1s"
         process_grace = "500ms"
         [limits]
-        parallel = 9
+        creates = 9
         max_runners = 40
         sweep = "5m"
         journal = 1000
@@ -164,7 +164,7 @@ fn every_wrong_value_is_shown_with_its_line() {
         (2, "[lxd]\ntimeout = 5", "expected a string"),
         (2, "[lxd]\ntimeout = \"soon\"", "is no length of time"),
         (2, "[limits]\nsweep = \"-5m\"", "is not between"),
-        (2, "[limits]\nparallel = 0", "nonzero"),
+        (2, "[limits]\nstarts = 0", "nonzero"),
         (2, "[limits]\njournal = 5000000000", "5000000000"),
         (2, "[runner]\ntype = \"vm\"", "expected `virtual-machine` or `container`"),
         (2, "[runner]\nimage = \"\"", "is no image alias"),

@@ -41,7 +41,7 @@ impl Dispatcher {
         let name = new_name(&self.rules.prefix);
         let mut record = Record::planned(name, spec, false, now);
         record.keeper = Keeper::Farm;
-        record.application = self.application_for(false);
+        self.equip(&mut record, false);
         self.put_planned(record, now, batch);
     }
 

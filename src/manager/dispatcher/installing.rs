@@ -34,12 +34,14 @@ impl Dispatcher {
             && self.application.borrow().is_none()
     }
 
-    /// What a runner that is new to the records needs; `adopted` for one that was found in LXD.
-    pub(super) fn application_for(&self, adopted: bool) -> Application {
-        match (self.pushes_application, adopted) {
+    /// Sets what a runner that is new to the records needs; `adopted` for one that was found in LXD.
+    pub(super) fn equip(&self, record: &mut Record, adopted: bool) {
+        let baked = record.spec.baked.clone();
+        record.application = match (self.pushes_application && baked.is_none(), adopted) {
             (false, _) => Application::InImage,
             (true, false) => Application::Wanted,
             (true, true) => Application::Unknown,
-        }
+        };
+        record.application_version = baked;
     }
 }

@@ -110,7 +110,7 @@ impl Dispatcher {
         }
         let spec = order.spec.unwrap_or_else(|| self.rules.spec.clone());
         let mut record = Record::planned(name, spec, order.credential.is_some(), now);
-        record.application = self.application_for(false);
+        self.equip(&mut record, false);
         if let Some(credential) = order.credential {
             self.memory.credentials.insert(id.clone(), credential);
         }

@@ -173,7 +173,7 @@ impl Dispatcher {
         let credentials = self.memory.credentials.keys().cloned().collect();
         let found = recover(&self.records, observed, &credentials, &self.rules.prefix, now);
         for mut record in found.adopted {
-            record.application = self.application_for(true);
+            self.equip(&mut record, true);
             let text = "found in LXD with our keys: adopted".to_owned();
             let orphan = JournalKind::Mismatch { mismatch: Mismatch::Orphan, text };
             self.put(record, vec![orphan], now, batch);

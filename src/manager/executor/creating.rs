@@ -21,7 +21,21 @@ impl Executor {
 
     async fn try_create(&self, record: &Record) -> Result<(), Error> {
         let instance = self.new_instance(record).await?;
+        let seed = self.place.stock.borrow().seed_of(&record.spec).map(str::to_owned);
+        if let Some(seed) = seed {
+            match self.copy(&seed, &instance).await {
+                Err(error) if self.ours(&record.name).await.is_ok_and(|found| found.is_none()) => {
+                    tracing::warn!(runner = %record.name, %error, "made from its image instead");
+                }
+                result => return result,
+            }
+        }
         let operation = self.place.client.create_instance(&instance).await?;
+        self.place.client.wait(&operation, self.place.limits.create).await.map(drop)
+    }
+
+    async fn copy(&self, seed: &str, instance: &NewInstance) -> Result<(), Error> {
+        let operation = self.place.client.copy_instance(&instance.copied_from(seed)).await?;
         self.place.client.wait(&operation, self.place.limits.create).await.map(drop)
     }
 
@@ -65,39 +79,35 @@ impl Executor {
         config.insert("boot.autostart".to_owned(), "false".to_owned());
         config.insert(
             "cloud-init.user-data".to_owned(),
-            self.place.guests.borrow().user_data.to_string(),
+            self.place.guests.borrow().user_data_of(spec).to_owned(),
         );
         let limits = [("limits.cpu", spec.cpu.map(|cpus| cpus.to_string()))];
         let limits = limits.into_iter().chain([("limits.memory", spec.memory.clone())]);
         config.extend(limits.filter_map(|(key, value)| Some((key.to_owned(), value?))));
         config.extend(walls(spec));
+        let devices = match &spec.disk {
+            None => Devices::new(),
+            Some(size) => self.place.client.root_disk(&spec.profiles, size).await?,
+        };
         Ok(NewInstance {
             name: record.name.to_string(),
             instance_type: spec.instance_type.as_str().to_owned(),
-            image: ImageSource::Alias(spec.image.clone()),
+            image: image(spec),
             ephemeral: true,
             profiles: spec.profiles.clone(),
             config,
-            devices: self.devices(record).await?,
+            devices,
             description: format!("larm runner of {}", self.place.prefix),
         })
     }
+}
 
-    /// A device in the instance replaces the profile's whole device of that name, so the root
-    /// disk is taken from there and only its size changed.
-    async fn devices(&self, record: &Record) -> Result<Devices, Error> {
-        let Some(size) = &record.spec.disk else { return Ok(Devices::new()) };
-        for profile in record.spec.profiles.iter().rev() {
-            let Some(profile) = self.place.client.profile(profile).await? else { continue };
-            let mut devices = profile.devices.into_iter();
-            let root = devices.find(|(_, device)| device.get("path").is_some_and(|at| at == "/"));
-            if let Some((name, mut root)) = root {
-                root.insert("size".to_owned(), size.clone());
-                return Ok([(name, root)].into());
-            }
-        }
-        Ok(Devices::new())
+/// The image that the alias named when the runner was planned.
+fn image(spec: &Spec) -> ImageSource {
+    if spec.fingerprint.is_empty() {
+        return ImageSource::Alias(spec.image.clone());
     }
+    ImageSource::Fingerprint(spec.fingerprint.clone())
 }
 
 /// What keeps a container's root from being the host's. Set on the instance itself, so that no

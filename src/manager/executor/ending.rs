@@ -35,7 +35,7 @@ impl Executor {
     }
 
     async fn end_listener(&self, record: &Record, force: bool) -> Quiesced {
-        let _place = self.light.acquire().await;
+        let _place = self.places.ask().await;
         let exec = exec(command::flush(force));
         let name = record.name.to_string();
         let client = &self.place.client;

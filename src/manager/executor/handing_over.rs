@@ -34,7 +34,7 @@ impl Executor {
                 return Event::HandOverFailed(Fault { transient: false, message });
             }
         };
-        let _place = self.light.acquire().await;
+        let _place = self.places.ask().await;
         let begin = Instant::now();
         match self.push_secret(record, handover::CREDENTIAL, bytes.to_vec()).await {
             Ok(()) => Event::HandedOver(since(begin)),

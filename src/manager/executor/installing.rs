@@ -10,9 +10,6 @@ use crate::lxd::{Error, ErrorKind, FileOptions};
 use crate::manager::command::Input;
 use crate::model::{Action, Event, Fault, Record};
 
-/// So many archives are pushed at once: more of them would only share the disk.
-pub(super) const PUSHES: usize = 4;
-
 impl Executor {
     /// Begins a push that ends early when it is broken off.
     ///

@@ -5,6 +5,7 @@ mod ending;
 mod handing_over;
 mod installing;
 mod looking;
+mod places;
 mod registering;
 
 use std::sync::Arc;
@@ -12,21 +13,20 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::command::Input;
 use super::log_reader::LogReader;
-use super::options::Workplace;
+use super::options::{Parallel, Workplace};
 use crate::clock;
 use crate::guest::Credential;
 use crate::lxd::{self, Exec};
 use crate::model::{Action, Event, Fault, InstanceName, Record};
+use places::Places;
 
-/// Questions cost LXD and guests little; so many more of them than actions may be open at once.
-const QUERIES_PER_ACTION: usize = 4;
 /// The pauses between tries to remove an orphan that LXD is busy with.
 const ORPHAN_PAUSES: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
@@ -39,14 +39,7 @@ pub(super) struct Executor {
     inputs: mpsc::Sender<Input>,
     tracker: TaskTracker,
     stop: CancellationToken,
-    /// Places for what makes LXD work: create and start.
-    heavy: Arc<Semaphore>,
-    /// Places for removals: one that LXD cannot carry out keeps no new runner waiting.
-    ends: Arc<Semaphore>,
-    /// Places for what only asks or pushes a file.
-    light: Arc<Semaphore>,
-    /// Places for archives that are pushed, which takes long.
-    pushes: Arc<Semaphore>,
+    places: Places,
 }
 
 /// One action on one runner.
@@ -94,13 +87,10 @@ impl Executor {
         inputs: mpsc::Sender<Input>,
         tracker: TaskTracker,
         stop: CancellationToken,
-        parallel: usize,
+        parallel: Parallel,
     ) -> Self {
-        let light = Arc::new(Semaphore::new(parallel.saturating_mul(QUERIES_PER_ACTION)));
-        let heavy = Arc::new(Semaphore::new(parallel));
-        let ends = Arc::new(Semaphore::new(parallel));
-        let pushes = Arc::new(Semaphore::new(installing::PUSHES));
-        Self { place, reader, inputs, tracker, stop, heavy, ends, light, pushes }
+        let places = Places::new(parallel);
+        Self { place, reader, inputs, tracker, stop, places }
     }
 
     /// Begins an action; its answer comes as an input.
@@ -154,7 +144,7 @@ impl Executor {
         }
         let mut pauses = ORPHAN_PAUSES.into_iter();
         loop {
-            let place = self.ends.acquire().await;
+            let place = self.places.remove().await;
             let result = self.remove_instance(name).await;
             drop(place);
             let again = matches!(&result, Err(fault) if fault.transient);
@@ -179,18 +169,7 @@ impl Executor {
     }
 
     async fn act(&self, order: Order) -> Event {
-        let places = match order.action {
-            Action::Create | Action::Start => Some(&self.heavy),
-            Action::Remove => Some(&self.ends),
-            Action::Install => Some(&self.pushes),
-            Action::Collect { .. } | Action::Inspect | Action::Probe => Some(&self.light),
-            // GitHub may be asked first: where it does not answer, nobody else is kept waiting.
-            Action::HandOver | Action::Quiesce { .. } => None,
-        };
-        let _place = match places {
-            Some(places) => Some(places.acquire().await),
-            None => None,
-        };
+        let _place = self.places.of(order.action).await;
         let record = &order.record;
         match order.action {
             Action::Create => self.create(record).await,

@@ -33,6 +33,8 @@ fn at(seconds: i64) -> Timestamp {
 fn spec(pool: &str, gib: u64) -> Spec {
     Spec {
         pool: pool.to_owned(),
+        fingerprint: String::new(),
+        baked: None,
         image: "debian".to_owned(),
         instance_type: InstanceType::Container,
         profiles: vec![],

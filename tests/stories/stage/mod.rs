@@ -14,7 +14,7 @@ use larm::guest::{Credential, RunnerSource};
 use larm::lxd::{Client, ClientOptions};
 use larm::manager::{
     Accounts, CreateOrder, JournalQuery, LogBounds, LxdRunnerManager, ManagerOptions,
-    OperationLimits, Rules, Running, start,
+    OperationLimits, Parallel, Rules, Running, start,
 };
 use larm::model::{
     Deadlines, InstanceName, InstanceType, JournalEntry, JournalKind, NamePrefix, Phase, Record,
@@ -106,12 +106,13 @@ impl Stage {
             client: client.clone(),
             runner,
             guests: None,
+            stock: None,
             accounts: Accounts::none(),
             application: watch::channel(None).1,
             state_dir: state.path().to_owned(),
             journal: larm::store::JOURNAL_BOUND,
             logs: LogBounds::default(),
-            parallel: 4,
+            parallel: Parallel::all(4),
             exec_limit: Duration::from_secs(10),
             limits: OperationLimits::default(),
         };
@@ -287,6 +288,8 @@ fn spec_for(place: Place) -> Spec {
         Place::StandInContainers | Place::RealLxd => ("larm-debian12", InstanceType::Container),
     };
     Spec {
+        fingerprint: String::new(),
+        baked: None,
         pool: "default".into(),
         image: image.into(),
         instance_type,

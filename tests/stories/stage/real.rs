@@ -34,6 +34,8 @@ impl Real {
 
     pub fn spec(&self) -> Spec {
         Spec {
+            fingerprint: String::new(),
+            baked: None,
             pool: "default".into(),
             image: host::image(),
             instance_type: match host::instance_type().as_str() {

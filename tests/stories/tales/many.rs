@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use larm::manager::{CreateOrder, ManagerOptions, OperationLimits};
+use larm::manager::{CreateOrder, ManagerOptions, OperationLimits, Parallel};
 use larm::model::{InstanceName, Phase, Record, RunnerId};
 use tokio::time::{Instant, timeout};
 
@@ -57,7 +57,7 @@ pub async fn two_hundred_live_through_every_fault(place: Place) {
 /// Waits for nothing long.
 fn impatient(options: &mut ManagerOptions) {
     let limit = Duration::from_secs(1);
-    options.parallel = 16;
+    options.parallel = Parallel::all(16);
     options.exec_limit = limit;
     options.limits = OperationLimits { create: limit, start: limit, stop: limit, delete: limit };
     options.rules.sweep = Duration::from_secs(3);
@@ -141,7 +141,7 @@ pub async fn orders_wait_for_their_turn(place: Place) {
         ..StandInOptions::default()
     };
     let stage = Stage::set_with(place, standin, |options| {
-        options.parallel = 1;
+        options.parallel = Parallel::all(1);
         options.rules.deadlines.create = jiff::SignedDuration::from_secs(1);
     })
     .await;
