@@ -162,6 +162,13 @@ impl Ground {
         std::fs::write(self.path("larm.toml"), text).unwrap();
     }
 
+    /// Changes how the configuration has instances made, which is from their image otherwise.
+    pub(crate) fn create_by(&self, way: &str) {
+        let text = std::fs::read_to_string(self.path("larm.toml")).unwrap();
+        let text = text.replace("creation = 'image'", &format!("creation = '{way}'"));
+        std::fs::write(self.path("larm.toml"), text).unwrap();
+    }
+
     /// Queues a job of a repository.
     pub(crate) fn queue(&self, repository: &str, labels: &[&str], length: Duration) -> u64 {
         let spec = JobSpec::new(&format!("{repository} {}", labels.join(" ")), labels, length);

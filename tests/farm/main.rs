@@ -28,3 +28,4 @@ mod own_lxd;
 #[path = "../support/promtool.rs"]
 pub mod promtool;
 mod reload;
+mod stock;

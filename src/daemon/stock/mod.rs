@@ -41,8 +41,10 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn of(settings: &Settings) -> Arc<Self> {
-        let pools = settings.pools.iter().map(|pool| &pool.spec);
-        let specs = pools.chain([&settings.runner.spec]).cloned().collect();
+        let mut specs: Vec<Spec> = settings.pools.iter().map(|pool| pool.spec.clone()).collect();
+        if specs.is_empty() {
+            specs.push(settings.runner.spec.clone());
+        }
         Arc::new(Self { specs, way: settings.host.creation })
     }
 
