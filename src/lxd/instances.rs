@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::client::{Client, NO_BODY};
 use super::envelope::{lenient_time, nullable};
 use super::error::Error;
+use super::image_source::ImageSource;
 use super::operations::Operation;
 use super::route::Route;
 use super::state::InstanceState;
@@ -72,8 +73,8 @@ pub struct NewInstance {
     pub name: String,
     /// `container` or `virtual-machine`.
     pub instance_type: String,
-    /// The image's alias.
-    pub image_alias: String,
+    /// The image.
+    pub image: ImageSource,
     /// Whether LXD deletes it when it stops.
     pub ephemeral: bool,
     /// Profiles, the last one wins.
@@ -163,9 +164,9 @@ impl Client {
             "profiles": new.profiles,
             "config": new.config,
             "devices": new.devices,
-            "source": { "type": "image", "alias": new.image_alias },
+            "source": new.image.body(),
         });
-        let what = format!("create instance {} from image {}", new.name, new.image_alias);
+        let what = format!("create instance {} from image {}", new.name, new.image);
         self.order(&what, Method::POST, Route::new(&["instances"]), Some(&body)).await
     }
 

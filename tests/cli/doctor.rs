@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use larm::lxd::{Client, ClientOptions, NewInstance};
+use larm::lxd::{Client, ClientOptions, ImageSource, NewInstance};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -152,7 +152,7 @@ async fn what_a_killed_look_inside_has_left_is_told() {
     ] {
         let instance = NewInstance {
             name: name.to_owned(),
-            image_alias: "larm-debian12".to_owned(),
+            image: ImageSource::Alias("larm-debian12".to_owned()),
             profiles: vec!["default".to_owned()],
             description: description.to_owned(),
             ..NewInstance::default()

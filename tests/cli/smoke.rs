@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use larm::lxd::{Client, ClientOptions, NewInstance, NewNetwork, NewProfile};
+use larm::lxd::{Client, ClientOptions, ImageSource, NewInstance, NewNetwork, NewProfile};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -179,7 +179,7 @@ async fn another_run_was_killed() {
         let instance = NewInstance {
             name: name.to_owned(),
             instance_type: "container".to_owned(),
-            image_alias: "larm-debian12".to_owned(),
+            image: ImageSource::Alias("larm-debian12".to_owned()),
             profiles: vec!["loop".to_owned()],
             config: [("user.larm.manager".to_owned(), manager.to_owned())].into(),
             ..NewInstance::default()

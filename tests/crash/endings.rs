@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larm::lxd::{Event, NewInstance};
+use larm::lxd::{Event, ImageSource, NewInstance};
 use larm::model::{Phase, RunnerId};
 
 use crate::ground::{Ground, PATIENCE};
@@ -192,7 +192,7 @@ async fn an_instance_that_comes_late_is_removed() {
     let late = NewInstance {
         name: name.clone(),
         instance_type: host::instance_type(),
-        image_alias: host::image(),
+        image: ImageSource::Alias(host::image()),
         ephemeral: true,
         profiles: vec![host::profile()],
         config: instance.config.into_iter().filter(|(key, _)| ours(key)).collect(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use larm::http::types::Runner;
-use larm::lxd::NewInstance;
+use larm::lxd::{ImageSource, NewInstance};
 use larm::model::{Mismatch, Phase};
 use larm::smoke::standin::{Faults, Versions, WebhookFaults};
 
@@ -132,7 +132,7 @@ async fn an_orphan_is_removed() {
     let instance = NewInstance {
         name: name.clone(),
         instance_type: host::instance_type(),
-        image_alias: host::image(),
+        image: ImageSource::Alias(host::image()),
         profiles: vec![host::profile()],
         config,
         ..NewInstance::default()

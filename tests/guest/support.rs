@@ -6,7 +6,9 @@ use std::time::Duration;
 use larm::guest::{
     Credential, UserData, application, command, handover, paths, probe, report, user_data,
 };
-use larm::lxd::{Client, ClientOptions, Exec, ExecOutput, FileOptions, NewInstance, StateChange};
+use larm::lxd::{
+    Client, ClientOptions, Exec, ExecOutput, FileOptions, ImageSource, NewInstance, StateChange,
+};
 use larm::model::{GuestPhase, GuestReport, InstanceName, ProbeReading, RunnerId};
 use larm::smoke::bridge_address;
 use larm::smoke::standin::StandIn;
@@ -67,7 +69,7 @@ impl Host {
         let new = NewInstance {
             name: guest.name.to_string(),
             instance_type: host::instance_type(),
-            image_alias: self.image.clone(),
+            image: ImageSource::Alias(self.image.clone()),
             profiles: vec![host::profile()],
             config: BTreeMap::from([
                 ("cloud-init.user-data".to_owned(), user_data),

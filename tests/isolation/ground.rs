@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use larm::daemon::isolation;
-use larm::lxd::{Client, NewInstance, NewNetwork, NewProfile, StateChange};
+use larm::lxd::{Client, ImageSource, NewInstance, NewNetwork, NewProfile, StateChange};
 use larm::smoke::standin::{Account, AccountKind, Repository, StandIn};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -169,7 +169,7 @@ impl Ground {
         let instance = NewInstance {
             name: format!("{}-free", self.prefix),
             instance_type: host::instance_type(),
-            image_alias: host::image(),
+            image: ImageSource::Alias(host::image()),
             ephemeral: true,
             profiles: vec![host::profile()],
             ..NewInstance::default()

@@ -16,7 +16,7 @@ use larm::guest::command;
 use larm::guest::handover;
 use larm::guest::report;
 use larm::guest::user_data::{UserData, render};
-use larm::lxd::{Client, ClientOptions, Exec, FileOptions, NewInstance, StateChange};
+use larm::lxd::{Client, ClientOptions, Exec, FileOptions, ImageSource, NewInstance, StateChange};
 use larm::model::GuestReport;
 use support::standin::{StandIn, StandInOptions};
 
@@ -34,10 +34,11 @@ fn started(options: StandInOptions) -> (StandIn, Client) {
 
 fn runner(name: &str, kind: &str) -> NewInstance {
     let user_data = render(&UserData::default()).unwrap();
+    let image = if kind == "container" { "larm-debian12" } else { "larm-debian12-vm" };
     NewInstance {
         name: name.to_owned(),
         instance_type: kind.to_owned(),
-        image_alias: if kind == "container" { "larm-debian12" } else { "larm-debian12-vm" }.into(),
+        image: ImageSource::Alias(image.to_owned()),
         ephemeral: true,
         profiles: vec!["default".to_owned()],
         config: [

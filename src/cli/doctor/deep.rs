@@ -10,7 +10,7 @@ use super::import::Wanted;
 use super::inside::{self, Inside};
 use super::stop::Stop;
 use crate::config::Settings;
-use crate::lxd::{self, Client, ErrorKind, Exec, NewInstance, StateChange};
+use crate::lxd::{self, Client, ErrorKind, Exec, ImageSource, NewInstance, StateChange};
 use crate::model::InstanceType;
 
 /// The checks' name.
@@ -77,7 +77,7 @@ fn instance(settings: &Settings, name: &str) -> NewInstance {
     NewInstance {
         name: name.to_owned(),
         instance_type: settings.runner.spec.instance_type.as_str().to_owned(),
-        image_alias: settings.runner.spec.image.clone(),
+        image: ImageSource::Alias(settings.runner.spec.image.clone()),
         ephemeral: true,
         profiles: settings.runner.spec.profiles.clone(),
         config: [("boot.autostart".to_owned(), "false".to_owned())].into(),

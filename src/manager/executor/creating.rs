@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::{Executor, fault, since};
-use crate::lxd::{Devices, Error, ErrorKind, NewInstance, StateChange};
+use crate::lxd::{Devices, Error, ErrorKind, ImageSource, NewInstance, StateChange};
 use crate::manager::keys;
 use crate::model::{Event, Fault, InstanceType, Record, Spec};
 
@@ -74,7 +74,7 @@ impl Executor {
         Ok(NewInstance {
             name: record.name.to_string(),
             instance_type: spec.instance_type.as_str().to_owned(),
-            image_alias: spec.image.clone(),
+            image: ImageSource::Alias(spec.image.clone()),
             ephemeral: true,
             profiles: spec.profiles.clone(),
             config,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use larm::lxd::{CopyInstance, Error, ErrorKind, NewInstance, NewProfile, StatusCode};
+use larm::lxd::{CopyInstance, Error, ErrorKind, ImageSource, NewInstance, NewProfile, StatusCode};
 
 use super::{Environment, Guest, Kind, LIMIT};
 
@@ -32,7 +32,10 @@ pub(crate) async fn accepts_a_name_twice_and_fails_in_the_operation(environment:
 }
 
 pub(crate) async fn refuses_an_unknown_image_at_once(environment: Environment) {
-    let new = NewInstance { image_alias: "no-such".to_owned(), ..environment.new_instance() };
+    let new = NewInstance {
+        image: ImageSource::Alias("no-such".to_owned()),
+        ..environment.new_instance()
+    };
     let error = environment.client.create_instance(&new).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ImageMissing { .. }), "{error}");
     assert!(error.hint().is_some() && error.to_string().contains(&new.name), "{error}");

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use larm::lxd::{
-    Client, ClientOptions, Error, ErrorKind, EventHub, Exec, ExecOutput, NewInstance, StateChange,
+    Client, ClientOptions, Error, ErrorKind, EventHub, Exec, ExecOutput, ImageSource, NewInstance,
+    StateChange,
 };
 use tokio::runtime;
 use tokio::time::{sleep, timeout};
@@ -90,7 +91,7 @@ impl Environment {
         NewInstance {
             name: self.stem.clone(),
             instance_type: self.kind.word().to_owned(),
-            image_alias: self.image.clone(),
+            image: ImageSource::Alias(self.image.clone()),
             profiles: vec!["default".to_owned()],
             config: BTreeMap::from([
                 ("boot.autostart".to_owned(), "false".to_owned()),

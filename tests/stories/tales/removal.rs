@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larm::lxd::NewInstance;
+use larm::lxd::{ImageSource, NewInstance};
 use larm::manager::{CloudRunnerManager, ManagerError};
 use larm::model::{Phase, RunnerId};
 use secrecy::SecretString;
@@ -160,7 +160,7 @@ async fn make(stage: &Stage, name: &str, keys: &[(&str, &str)]) {
     let instance = NewInstance {
         name: name.to_owned(),
         instance_type: spec.instance_type.as_str().to_owned(),
-        image_alias: spec.image.clone(),
+        image: ImageSource::Alias(spec.image.clone()),
         profiles: spec.profiles.clone(),
         config,
         ..NewInstance::default()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use larm::clock;
 use larm::guest::{command, probe};
-use larm::lxd::{Client, Exec, FileOptions, NewInstance, StateChange};
+use larm::lxd::{Client, Exec, FileOptions, ImageSource, NewInstance, StateChange};
 use larm::model::{
     CloudInitStatus, CloudRunnerState, Deadlines, Health, NamePrefix, Phase, ProbeReading,
     UnhealthyReason, Vitals, judge,
@@ -104,7 +104,7 @@ async fn make(client: &Client, name: &str, real: &Real, case: &Case) {
     let instance = NewInstance {
         name: name.to_owned(),
         instance_type: spec.instance_type.as_str().to_owned(),
-        image_alias: case.image.clone(),
+        image: ImageSource::Alias(case.image.clone()),
         ephemeral: true,
         profiles: spec.profiles,
         config,
