@@ -2,7 +2,7 @@
 
 use super::error::ImageError;
 use super::generation::{self, Generation};
-use crate::lxd::{Client, ErrorKind};
+use crate::lxd::{self, Client, ErrorKind};
 
 /// Makes sure that an alias is ours to move.
 pub(super) async fn is_ours(client: &Client, alias: &str) -> Result<(), ImageError> {
@@ -19,7 +19,8 @@ pub(super) async fn point(client: &Client, to: &Generation) -> Result<(), ImageE
     is_ours(client, alias).await?;
     let description = format!("larm: generation {}", to.number);
     match client.move_alias(alias, fingerprint, &description).await {
-        Err(error) if error.is_not_found() => {}
+        // LXD's words for a missing alias are those for a missing image.
+        Err(error) if is_missing(&error) => {}
         moved => return Ok(moved?),
     }
     match client.create_alias(alias, fingerprint).await {
@@ -29,6 +30,10 @@ pub(super) async fn point(client: &Client, to: &Generation) -> Result<(), ImageE
         }
         made => Ok(made?),
     }
+}
+
+fn is_missing(error: &lxd::Error) -> bool {
+    error.is_not_found() || matches!(error.kind(), ErrorKind::ImageMissing { .. })
 }
 
 /// Sets properties of an image.

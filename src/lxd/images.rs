@@ -118,7 +118,7 @@ impl Client {
     /// Lets an alias stand for another image. One request: there is no moment without it.
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is no such alias.
+    /// [`ImageMissing`](super::ErrorKind::ImageMissing) if there is no such alias.
     pub async fn move_alias(
         &self,
         alias: &str,

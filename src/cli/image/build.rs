@@ -30,7 +30,7 @@ use crate::model::InstanceType;
     larm image build\n  \
     larm image build --base ubuntu:24.04 --recipe image.toml\n  \
     larm image build --alias larm-small --application actions-runner-linux-x64-2.330.0.tar.gz")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     image: Image,
     #[command(flatten)]

@@ -18,7 +18,7 @@ use crate::images::{self, Generation, Standing};
 #[command(after_help = "Examples:\n  \
     larm image list\n  \
     larm image list larm-runner --json | jq -r '.[0].fingerprint'")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Those of this alias only
     #[arg(value_name = "ALIAS")]
     alias: Option<String>,

@@ -15,7 +15,7 @@ use crate::images;
 #[command(after_help = "Examples:\n  \
     larm image prune --dry-run\n  \
     larm image prune larm-runner --keep 2")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Generations of this alias only
     #[arg(value_name = "ALIAS")]
     alias: Option<String>,

@@ -15,7 +15,7 @@ use crate::images;
 #[command(after_help = "Examples:\n  \
     larm image rollback\n  \
     larm image rollback larm-runner --to 3")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The image's alias
     #[arg(value_name = "ALIAS", default_value = images::DEFAULT_ALIAS)]
     alias: String,

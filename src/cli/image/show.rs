@@ -15,7 +15,7 @@ use crate::images::{self, Generation};
 #[command(after_help = "Examples:\n  \
     larm image show\n  \
     larm image show larm-runner@3")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The alias, for its current generation, or a generation of it
     #[arg(value_name = "ALIAS[@N]", default_value = images::DEFAULT_ALIAS)]
     image: String,
