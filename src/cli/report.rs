@@ -80,7 +80,7 @@ pub(super) enum CliError {
     Image(#[from] ImageError),
     /// A build failed.
     #[error("{message}")]
-    Build { message: String, source: ImageError, hint: Option<String> },
+    Build { message: String, source: Box<ImageError>, hint: Option<String> },
     /// That is nothing to build from.
     #[error(transparent)]
     Base(#[from] BaseError),
@@ -138,7 +138,8 @@ impl CliError {
             // Whoever reads our output has seen enough: that is no failure.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
             Self::Lxd(error) | Self::Smoke(SmokeError::Lxd(error)) => by_lxd(error.kind()),
-            Self::Image(error) | Self::Build { source: error, .. } => by_image(error),
+            Self::Image(error) => by_image(error),
+            Self::Build { source, .. } => by_image(source),
             Self::Config(_)
             | Self::Smoke(_)
             | Self::Serve(_)

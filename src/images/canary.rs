@@ -97,18 +97,18 @@ mod tests {
     use super::*;
     use crate::model::CloudInitReading;
 
-    fn reading(status: CloudInitStatus) -> Result<ProbeReading, String> {
+    fn reading(status: CloudInitStatus) -> ProbeReading {
         let cloud_init = CloudInitReading { status, degraded: false, detail: Some("x".into()) };
-        Ok(ProbeReading { cloud_init, runner_started: false, runner_process: false })
+        ProbeReading { cloud_init, runner_started: false, runner_process: false }
     }
 
     #[test]
     fn cloud_init_alone_makes_no_canary() {
-        let bad = |status| matches!(judge(reading(status), None, true), Sign::Bad(_));
+        let bad = |status| matches!(judge(Ok(reading(status)), None, true), Sign::Bad(_));
         assert!(bad(CloudInitStatus::Error) && bad(CloudInitStatus::Disabled));
         // A base whose cloud-init leaves out runcmd ends so.
         assert!(bad(CloudInitStatus::Done));
-        let unknown = judge(reading(CloudInitStatus::Running), None, true);
+        let unknown = judge(Ok(reading(CloudInitStatus::Running)), None, true);
         assert!(matches!(unknown, Sign::Unknown(_)));
         assert!(matches!(judge(Err("no".into()), None, true), Sign::Unknown(_)));
     }

@@ -94,7 +94,6 @@ fn own(options: &BuildOptions, number: u64, runner_version: Option<&str>) -> Con
 
 /// What the recipe says, in 16 hexadecimal digits.
 pub(super) fn digest(recipe: &Recipe) -> String {
-    let text = format!("{recipe:?}");
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let hash = format!("{:x}", Sha256::digest(format!("{recipe:?}").as_bytes()));
+    hash.chars().take(16).collect()
 }

@@ -54,17 +54,14 @@ fn choose<'a>(
     to: Option<u64>,
 ) -> Result<&'a Generation, ImageError> {
     let proved = |one: &&Generation| one.standing.is_good() || one.standing == Standing::Withdrawn;
-    match to {
-        Some(number) => {
-            let found = all.iter().filter(proved).find(|one| one.number == number);
-            found.ok_or_else(|| ImageError::UnknownGeneration { alias: alias.to_owned(), number })
-        }
-        None => {
-            let has_current = all.iter().any(|one| one.standing == Standing::Current);
-            // Where the alias was deleted, the newest good one is what it stood for.
-            let wanted = if has_current { Standing::Previous } else { Standing::Good };
-            let found = all.iter().find(|one| one.standing == wanted);
-            found.ok_or_else(|| ImageError::NothingBefore(alias.to_owned()))
-        }
+    if let Some(number) = to {
+        let found = all.iter().filter(proved).find(|one| one.number == number);
+        return found
+            .ok_or_else(|| ImageError::UnknownGeneration { alias: alias.to_owned(), number });
     }
+    let has_current = all.iter().any(|one| one.standing == Standing::Current);
+    // Where the alias was deleted, the newest good one is what it stood for.
+    let wanted = if has_current { Standing::Previous } else { Standing::Good };
+    let found = all.iter().find(|one| one.standing == wanted);
+    found.ok_or_else(|| ImageError::NothingBefore(alias.to_owned()))
 }

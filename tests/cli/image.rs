@@ -38,7 +38,7 @@ fn without_lxd() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_there_and_what_is_not_ours() {
-    let lxd = StandIn::start(StandInOptions::default()).await.unwrap();
+    let lxd = StandIn::start(StandInOptions::default()).unwrap();
     let place = Place::new();
     let run = |arguments: &[&str]| {
         let socket = lxd.socket().to_str().unwrap().to_owned();

@@ -28,8 +28,8 @@ impl Ground {
         let bits = uuid::Uuid::new_v4().as_u64_pair().0 >> 40;
         let ground = Self { client, alias: format!("timg-{bits:06x}"), folder };
         let config = format!(
-            "state_dir = {:?}\n[lxd]\nproject = {:?}\n[runner]\ntype = {:?}\nprofiles = [{:?}]\n",
-            ground.path("state"),
+            "state_dir = \"{}\"\n[lxd]\nproject = {:?}\n[runner]\ntype = {:?}\nprofiles = [{:?}]\n",
+            ground.path("state").display(),
             ground.client.project(),
             host::instance_type(),
             host::profile(),

@@ -2,7 +2,11 @@
 //!
 //! `support/host.rs` says which LXD that is. Guests must reach their distribution's mirror.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it leaves out"
+)]
 
 mod ground;
 #[path = "../support/host.rs"]

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 use crate::ground::{Ground, said};
 use crate::host;
@@ -14,7 +15,7 @@ async fn an_interrupted_build_leaves_nothing() {
     let mut command = ground.build("packages = []\nscript = \"waits\"\n", &["--json"]);
     ground.write("waits", "#!/bin/sh\nsleep 300\n");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     while ground.instances().await.is_empty() {
         assert!(begin.elapsed() < Duration::from_mins(1), "no instance is made");
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -190,5 +190,5 @@ fn of_build(error: BuildError, project: &str) -> CliError {
     }
     ways.extend(left.iter().map(|command| format!("remove what is left: `{command}`")));
     let hint = (!ways.is_empty()).then(|| ways.join("\n"));
-    CliError::Build { message: format!("failed to {step}"), source: error, hint }
+    CliError::Build { message: format!("failed to {step}"), source: Box::new(error), hint }
 }

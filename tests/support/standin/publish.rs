@@ -15,7 +15,7 @@ use super::images::fingerprint_of;
 use super::instance::Power;
 use super::operations::{Ended, Order};
 use super::project_of;
-use super::world::{All, World};
+use super::world::{State as All, World};
 
 #[derive(Debug, Deserialize)]
 struct Asked {

@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::answer::Refusal;
 use super::host::not_found;
 use super::world::World;
-use super::{events, exec, files, host, images, instances, logs, operations, power};
+use super::{events, exec, files, host, images, instances, logs, operations, power, publish};
 
 /// How many requests the log keeps.
 const LOG: usize = 200_000;
