@@ -44,7 +44,8 @@ pub(crate) async fn are_made_from_an_instance(environment: Environment) {
     let properties = config(&[("os", "x"), ("user.larm.image", "a"), ("user.larm.verified", "no")]);
     let operation = client.publish_instance(&guest.name, &properties).await.unwrap();
     let finished = client.wait(&operation, LIMIT).await.unwrap();
-    let fingerprint = finished.metadata["fingerprint"].as_str().unwrap().to_owned();
+    let fingerprint = finished.metadata.get("fingerprint").and_then(|text| text.as_str());
+    let fingerprint = fingerprint.unwrap().to_owned();
     let seen = std::panic::AssertUnwindSafe(is_used(&environment, &fingerprint));
     let seen = futures_util::FutureExt::catch_unwind(seen).await;
     let operation = client.delete_image(&fingerprint).await.unwrap();
