@@ -104,6 +104,21 @@ impl Ground {
         ours.map(|one| one.name).collect()
     }
 
+    /// An instance as a killed build leaves it.
+    pub(crate) async fn leave(&self, name: &str, until: &str) {
+        let config = [("user.larm.bake", self.alias.as_str()), ("user.larm.bake-until", until)];
+        let new = NewInstance {
+            name: name.to_owned(),
+            instance_type: host::instance_type(),
+            image: ImageSource::Alias(host::image()),
+            profiles: vec![host::profile()],
+            config: config.map(|(key, is)| (key.to_owned(), is.to_owned())).into(),
+            ..NewInstance::default()
+        };
+        let made = self.client.create_instance(&new).await.unwrap();
+        self.client.wait(&made, PATIENCE).await.unwrap();
+    }
+
     /// What a shell prints in an instance of the current generation, once it has booted.
     pub(crate) async fn ask(&self, text: &str) -> String {
         let new = NewInstance {

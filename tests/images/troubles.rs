@@ -29,6 +29,20 @@ async fn an_interrupted_build_leaves_nothing() {
     assert_eq!(ground.target().await, None);
 }
 
+/// A build that was killed with SIGKILL cannot clean up: what it left is told by its time limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_build_has_left_goes_when_its_time_is_over() {
+    let Some(ground) = Ground::find() else { return };
+    let name = |word: &str| format!("{}-{word}", ground.alias);
+    for (word, until) in [("old", "2020-01-01T00:00:00Z"), ("new", "2999-01-01T00:00:00Z")] {
+        ground.leave(&name(word), until).await;
+    }
+    let pruned = ground.json(&["prune", &ground.alias]);
+    let instances = pruned["instances"].as_array().unwrap();
+    assert!(instances.contains(&name("old").into()), "{pruned}");
+    assert_eq!(ground.instances().await, [name("new")]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_build_that_cannot_be_says_why() {
     let Some(ground) = Ground::find() else { return };

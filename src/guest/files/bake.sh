@@ -43,6 +43,7 @@ packages() {
 
 docker() {
     need_apt
+    apt update || return
     apt install --no-install-recommends -- docker.io || return
     # Debian 13 has the client in a package of its own.
     command -v docker > /dev/null || apt install --no-install-recommends -- docker-cli || return
