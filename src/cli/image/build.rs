@@ -23,7 +23,7 @@ use crate::model::InstanceType;
 ///
 /// Bakes it in a throw-away instance of the base, tries it with an instance that must become ready,
 /// and only then lets the alias stand for it. A build that fails or is interrupted leaves the alias
-/// and the generation before it as they are, and nothing else. `image = "ALIAS"` in [runner], or in a
+/// and the generation before it as they are, and nothing else. `image = "ALIAS"` in `[runner]`, or in a
 /// pool, makes runners from it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -67,7 +67,7 @@ struct Instance {
     /// Build for this kind of instance instead of `[runner] type`
     #[arg(long = "type", value_name = "TYPE", value_parser = instance_type)]
     instance_type: Option<InstanceType>,
-    /// Bake with these LXD profiles instead of those of [runner], like one with another network
+    /// Bake with these LXD profiles instead of those of `[runner]`, like one with another network
     #[arg(long = "profile", value_name = "PROFILE")]
     profiles: Vec<String>,
 }
