@@ -8,6 +8,7 @@
 //! ```text
 //! main -> cli -> smoke -> daemon -> http -> metrics -> farm -> manager -> { store, lxd, guest, github, application, services } -> model
 //!                            |  \-> export -----------------------^
+//!                            |  \-> images -> { lxd, guest, application } -> model
 //!                            \-> config                                            clock: used by all but model
 //! ```
 //!
@@ -19,6 +20,7 @@
 //! | [`guest`] | what is put into an instance, and how to read what comes back from it |
 //! | [`store`] | records and journal on disk |
 //! | [`application`] | the runner application on the host: which version, fetched once, kept |
+//! | [`images`] | golden images: baked over LXD's API, tried, kept as generations |
 //! | [`services`] | what a runner is given of services outside: a tmate server, a policy token |
 //! | [`manager`] | [`manager::CloudRunnerManager`] on LXD: one dispatcher owns all state, executors act |
 //! | [`farm`] | keeps as many runners as pools and jobs want: demand, plan, GitHub's lists |
@@ -49,6 +51,7 @@ pub mod farm;
 pub mod github;
 pub mod guest;
 pub mod http;
+pub mod images;
 pub mod lxd;
 pub mod manager;
 pub mod metrics;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -18,6 +18,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "metrics",
             "farm",
             "manager",
+            "images",
             "store",
             "lxd",
             "guest",
@@ -37,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "metrics",
             "farm",
             "manager",
+            "images",
             "store",
             "lxd",
             "guest",
@@ -56,6 +58,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "metrics",
             "farm",
             "manager",
+            "images",
             "store",
             "lxd",
             "guest",
@@ -72,6 +75,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("metrics", &["farm", "manager", "lxd", "github", "model", "clock"]),
     ("farm", &["manager", "lxd", "github", "model", "clock"]),
     ("manager", &["store", "lxd", "guest", "github", "application", "services", "model", "clock"]),
+    ("images", &["lxd", "guest", "application", "model", "clock"]),
     ("config", &["model", "clock"]),
     ("application", &["model", "clock"]),
     ("services", &["model", "clock"]),

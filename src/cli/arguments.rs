@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::{
-    application, cleanup, completions, config, doctor, events, flush, init, job, man, metrics,
-    pool, reload, report, runner, serve, setup, smoke, why,
+    application, cleanup, completions, config, doctor, events, flush, image, init, job, man,
+    metrics, pool, reload, report, runner, serve, setup, smoke, why,
 };
 
 /// Turns one machine with LXD into a farm of ephemeral GitHub Actions runners.
@@ -93,6 +93,9 @@ pub(super) enum Command {
     Setup(setup::Arguments),
     Smoke(smoke::Arguments),
     Init(init::Arguments),
+    /// Build golden images for runners, list them, and go back to an older one
+    #[command(subcommand)]
+    Image(image::ImageCommand),
     /// Check the configuration files, or print what holds
     #[command(subcommand)]
     Config(config::ConfigCommand),

@@ -10,6 +10,7 @@ mod context;
 mod doctor;
 mod events;
 mod flush;
+mod image;
 mod init;
 mod job;
 mod man;
@@ -63,6 +64,7 @@ fn run(command: Command, context: &Context) -> Result<Outcome, CliError> {
         Command::Doctor(arguments) => block_on(doctor::run(arguments, context)),
         Command::Setup(arguments) => block_on(setup::run(arguments, context)),
         Command::Init(arguments) => block_on(init::run(arguments, context)),
+        Command::Image(command) => image::run(command, context),
         Command::Config(command) => config::run(&command, context),
         Command::Smoke(arguments) => smoke::run(arguments, context),
         Command::Serve(arguments) => serve::run(&arguments, context),

@@ -11,6 +11,7 @@ use super::setup::profile::ProfileError;
 use crate::config::{ConfigError, CredentialError};
 use crate::daemon::DaemonError;
 use crate::http::types::{ErrorInfo, ErrorKind};
+use crate::images::{BaseError, ImageError};
 use crate::lxd::{self, ErrorKind as ErrorKindOfLxd};
 use crate::smoke::SmokeError;
 
@@ -20,9 +21,9 @@ Exit codes:
   0    it worked
   1    it failed
   2    the command line is wrong
-  3    there is no such runner, pool, job, log or instance
+  3    there is no such runner, pool, job, log, instance or image
   4    refused: the runner is busy or in another phase, the configuration to reload is wrong, a file
-       is there already, or nobody confirmed
+       is there already, an alias is somebody else's, or nobody confirmed
   5    the daemon, LXD or GitHub cannot be reached
   6    it took longer than allowed
   130  interrupted
@@ -74,6 +75,15 @@ pub(super) enum CliError {
     /// A smoke run could not be made.
     #[error(transparent)]
     Smoke(#[from] SmokeError),
+    /// Something about images did not work.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A build failed.
+    #[error("{message}")]
+    Build { message: String, source: Box<ImageError>, hint: Option<String> },
+    /// That is nothing to build from.
+    #[error(transparent)]
+    Base(#[from] BaseError),
     /// A profile that came with larm is broken.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -128,6 +138,8 @@ impl CliError {
             // Whoever reads our output has seen enough: that is no failure.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Ok,
             Self::Lxd(error) | Self::Smoke(SmokeError::Lxd(error)) => by_lxd(error.kind()),
+            Self::Image(error) => by_image(error),
+            Self::Build { source, .. } => by_image(source),
             Self::Config(_)
             | Self::Smoke(_)
             | Self::Serve(_)
@@ -137,7 +149,7 @@ impl CliError {
             | Self::GitHub { .. }
             | Self::Io { .. }
             | Self::Output(_) => ExitStatus::Failure,
-            Self::Usage { .. } => ExitStatus::Usage,
+            Self::Usage { .. } | Self::Base(_) => ExitStatus::Usage,
             Self::Unconfirmed { .. } | Self::Exists { .. } => ExitStatus::Refused,
             Self::Interrupted { .. } => ExitStatus::Interrupted,
         }
@@ -148,6 +160,8 @@ impl CliError {
         match self {
             Self::Config(error) => error.hint(),
             Self::Smoke(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Build { source, hint, .. } => hint.clone().or_else(|| source.hint()),
             Self::Serve(error) => error.hint(),
             Self::Credential(error) => error.hint(),
             Self::Lxd(error) => error.hint().map(str::to_owned),
@@ -168,7 +182,7 @@ impl CliError {
             Self::Nonsense(_) => {
                 Some("is that socket larm's? are both sides the same version?".to_owned())
             }
-            Self::Io { .. } | Self::Output(_) | Self::Profile(_) => None,
+            Self::Io { .. } | Self::Output(_) | Self::Profile(_) | Self::Base(_) => None,
         }
     }
 }
@@ -213,6 +227,27 @@ fn by_lxd(kind: &ErrorKindOfLxd) -> ExitStatus {
         | ErrorKindOfLxd::TooLarge { .. }
         | ErrorKindOfLxd::Decode { .. }
         | ErrorKindOfLxd::Local { .. } => ExitStatus::Failure,
+    }
+}
+
+fn by_image(error: &ImageError) -> ExitStatus {
+    match error {
+        ImageError::Lxd(error) => by_lxd(error.kind()),
+        ImageError::NoBase(_)
+        | ImageError::UnknownAlias(_)
+        | ImageError::UnknownGeneration { .. }
+        | ImageError::NothingBefore(_) => ExitStatus::NotFound,
+        ImageError::Foreign { .. } => ExitStatus::Refused,
+        ImageError::Stopped => ExitStatus::Interrupted,
+        ImageError::TimedOut(_) => ExitStatus::TimedOut,
+        ImageError::BaseOfOtherType { .. }
+        | ImageError::CloudInit(_)
+        | ImageError::NoApt
+        | ImageError::Command { .. }
+        | ImageError::NoApplication
+        | ImageError::Canary { .. }
+        | ImageError::UserData(_)
+        | ImageError::NoFingerprint => ExitStatus::Failure,
     }
 }
 

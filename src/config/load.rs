@@ -58,7 +58,7 @@ fn read_optional(path: &Path) -> Result<Option<Source>, ConfigError> {
     }
 }
 
-fn read_file(path: &Path) -> Result<Source, ConfigError> {
+pub(super) fn read_file(path: &Path) -> Result<Source, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let mut capped = File::open(path).map_err(failed)?.take(MAX_FILE + 1);

@@ -29,6 +29,7 @@ mod metrics;
 mod name;
 mod place;
 mod pool;
+mod recipe;
 mod secret_file;
 mod services;
 mod settings;
@@ -50,6 +51,7 @@ pub use load::{DEFAULT_FILE, load};
 pub use logs::LogSettings;
 pub use metrics::MetricsSettings;
 pub use place::Fault;
+pub use recipe::recipe;
 pub use secret_file::SecretFile;
 pub use services::{RepoPolicySettings, ScriptSettings, ServiceSettings};
 pub use settings::{

@@ -63,6 +63,11 @@ impl Place {
     pub(super) fn in_file(self, file: usize) -> Self {
         Self { file, ..self }
     }
+
+    /// What is wrong there, where there is this one file only.
+    pub(super) fn fault(self, source: &Source, message: String) -> Fault {
+        Fault { file: source.path.clone(), line: source.line(self.offset), message }
+    }
 }
 
 impl<T> Placed<T> {

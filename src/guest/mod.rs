@@ -7,6 +7,7 @@
 //! No secret is in user-data or in a command; secrets go through the file API only.
 
 pub mod application;
+pub mod bake;
 pub mod cloud_init;
 pub mod command;
 mod credential;

@@ -1,13 +1,15 @@
-//! Images by alias (LXD documentation, "Images"); making one from files is in `import.rs`.
+//! Images and their names (LXD documentation, "Images"); making one from files is in `import.rs`,
+//! from an instance in `publish.rs`.
 
 use std::path::PathBuf;
 
 use http::Method;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{Client, NO_BODY};
-use super::envelope::nullable;
+use super::envelope::{lenient_time, nullable};
 use super::error::Error;
 use super::operations::Operation;
 use super::route::Route;
@@ -29,6 +31,19 @@ pub struct Image {
     /// Bytes of its files.
     #[serde(default)]
     pub size: i64,
+    /// Its names.
+    #[serde(default, deserialize_with = "nullable")]
+    pub aliases: Vec<ImageAlias>,
+    /// When it came into this LXD.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub uploaded_at: Option<Timestamp>,
+}
+
+/// A name of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ImageAlias {
+    /// The name.
+    pub name: String,
 }
 
 /// The files of an image.
@@ -75,6 +90,45 @@ impl Client {
     pub async fn image(&self, fingerprint: &str) -> Result<Option<Image>, Error> {
         let route = Route::new(&["images", fingerprint]);
         self.get_if_there(&format!("look up image {fingerprint}"), route).await
+    }
+
+    /// All images of the project.
+    pub async fn images(&self) -> Result<Vec<Image>, Error> {
+        self.get("list images", Route::new(&["images"]).query("recursion", "1")).await
+    }
+
+    /// Changes what an image says about itself; properties that are not named stay.
+    pub async fn change_image_properties(
+        &self,
+        fingerprint: &str,
+        properties: &super::Config,
+    ) -> Result<(), Error> {
+        let body = json!({ "properties": properties });
+        let what = format!("mark image {fingerprint}");
+        self.tell(&what, Method::PATCH, Route::new(&["images", fingerprint]), Some(&body)).await
+    }
+
+    /// The fingerprint that an alias stands for, or `None`.
+    pub async fn alias_target(&self, alias: &str) -> Result<Option<String>, Error> {
+        let what = format!("look up image {alias}");
+        let route = Route::new(&["images", "aliases", alias]);
+        Ok(self.get_if_there::<Alias>(&what, route).await?.map(|found| found.target))
+    }
+
+    /// Lets an alias stand for another image. One request: there is no moment without it.
+    ///
+    /// # Errors
+    /// [`ImageMissing`](super::ErrorKind::ImageMissing) if there is no such alias.
+    pub async fn move_alias(
+        &self,
+        alias: &str,
+        fingerprint: &str,
+        description: &str,
+    ) -> Result<(), Error> {
+        let body = json!({ "target": fingerprint, "description": description });
+        let route = Route::new(&["images", "aliases", alias]);
+        let what = format!("let {alias} name image {fingerprint}");
+        self.tell(&what, Method::PUT, route, Some(&body)).await
     }
 
     /// Gives an image a name.

@@ -33,6 +33,7 @@ mod metrics;
 mod name;
 pub mod plan;
 mod pool;
+mod recipe;
 mod reconciliation;
 mod record;
 mod recover;
@@ -59,6 +60,7 @@ pub use metric_event::{MetricEvent, MetricFact};
 pub use metrics::{PostJobMetrics, PostJobStatus, PreJobMetrics, RunnerMetrics, StatusInfo};
 pub use name::{InstanceName, NameError, NamePrefix, RunnerId};
 pub use pool::{Binding, DEFAULT_CONNECTION, Pool, Target};
+pub use recipe::{Recipe, RecipeParts};
 pub use reconciliation::reconciliation;
 pub use record::{
     Failure, Handover, Keeper, Kept, Marks, Phase, PhaseError, Record, Registration, Removal,

@@ -29,6 +29,7 @@ fn larm_says_what_it_is_for() {
       setup        Prepare LXD for runners
       smoke        Prove that this host can run jobs, without a GitHub account
       init         Write a first configuration
+      image        Build golden images for runners, list them, and go back to an older one
       config       Check the configuration files, or print what holds
       application  List the runner applications that are kept on this machine
       completions  Print a completion script for a shell

@@ -13,6 +13,7 @@ mod errors;
 mod farm;
 mod github;
 mod help;
+mod image;
 mod init;
 mod metrics;
 mod run;

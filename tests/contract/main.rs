@@ -94,6 +94,8 @@ macro_rules! on_target {
                 are_made_from_one_archive,
                 are_made_from_two_files,
                 need_files_that_are_there,
+                are_made_from_an_instance,
+                of_a_server_that_is_away_fail_in_the_operation,
             }
             networks {
                 keep_acls_and_refuse_late_changes,

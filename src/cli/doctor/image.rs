@@ -7,6 +7,7 @@ use super::stop::Stop;
 use super::{agent, application, deep};
 use crate::cli::setup::plan::DEFAULT_PROJECT;
 use crate::config::Settings;
+use crate::images::Generation;
 use crate::lxd::{self, Client};
 use crate::model::InstanceType;
 
@@ -49,7 +50,14 @@ pub(super) async fn image(
 }
 
 fn present(image: &lxd::Image, wanted: &Wanted<'_>) -> Check {
-    let what = image.properties.get("description").cloned().unwrap_or_default();
+    let what = match Generation::of(image) {
+        Some(one) => {
+            let version = one.runner_version.as_deref().unwrap_or("none");
+            let number = one.number;
+            format!("generation {number} of `larm image build`, runner application {version}")
+        }
+        None => image.properties.get("description").cloned().unwrap_or_default(),
+    };
     Check::ok("image", format!("{}: {what}", wanted.alias))
 }
 

@@ -24,6 +24,7 @@ use environment::EnvironmentFragment;
 use proxy::ProxyFragment;
 use script::ScriptFragment;
 pub use script::ScriptSettings;
+pub(super) use script::read as read_script;
 use tmate::TmateFragment;
 
 /// What guests are given.

@@ -58,7 +58,8 @@ impl ScriptFragment {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// Reads a script, of which an error says what is wrong with it.
+pub(in crate::config) fn read(path: &Path) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(failed)?;
     // A fifo would keep the daemon waiting.

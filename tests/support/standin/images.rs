@@ -16,6 +16,7 @@ use super::answer::{Answer, Refusal, created, settle, sync, sync_tagged};
 use super::host::Host;
 use super::operations::{Ended, Order};
 use super::project_of;
+use super::publish;
 use super::world::World;
 
 type Params = BTreeMap<String, String>;
@@ -104,6 +105,9 @@ pub(super) async fn import(
     request: Request<Body>,
 ) -> Answer {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind == Some("application/json") {
+        return publish::publish(&world, project_of(&query), request).await;
+    }
     let form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
     let parts = if form { form_parts(request).await } else { whole_body(request).await };
     let (parts, kind) = match parts {

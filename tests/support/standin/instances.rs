@@ -54,6 +54,7 @@ struct Source {
     fingerprint: Option<String>,
     #[serde(rename = "source")]
     from: Option<String>,
+    server: Option<String>,
 }
 
 /// What an update changes.
@@ -181,7 +182,10 @@ fn source_of(all: &All, project: &str, asked: &Asked) -> Result<Image, Refusal> 
         let from = from.ok_or_else(|| Refusal::missing("Instance"))?;
         let config = from.config.iter().filter(|(key, _)| !key.starts_with("volatile."));
         let config = config.map(|(key, value)| (key.clone(), value.clone())).collect();
-        return Ok(Image { kind: None, config, files: Some(from.files.clone()) });
+        return Ok(Image { kind: None, config, files: Some(from.files.clone()), away: None });
+    }
+    if let Some(server) = &source.server {
+        return Ok(Image { away: Some(server.clone()), ..Image::default() });
     }
     let fingerprint = match (&source.alias, &source.fingerprint) {
         (Some(alias), _) => {
@@ -197,7 +201,7 @@ fn source_of(all: &All, project: &str, asked: &Asked) -> Result<Image, Refusal> 
         .collect();
     config.insert("volatile.base_image".into(), fingerprint);
     let kind = image.get("type").and_then(Value::as_str).map(str::to_owned);
-    Ok(Image { kind, config, files: None })
+    Ok(Image { kind, config, files: None, away: None })
 }
 
 #[derive(Debug, Default)]
@@ -206,12 +210,20 @@ struct Image {
     kind: Option<String>,
     config: BTreeMap<String, String>,
     files: Option<Files>,
+    /// The server that it is on; a stand-in reaches none.
+    away: Option<String>,
 }
 
 impl World {
     fn make(&self, key: Key, asked: Asked, image: Image) -> Result<(), Refusal> {
         let vm = asked.kind == "virtual-machine";
         let kind = if vm { "virtual-machine" } else { "container" };
+        if let Some(server) = image.away {
+            let why =
+                "Failed getting remote image info: Failed getting image: Failed parsing stream";
+            let text = format!("{why}: Get \"{server}/streams/v1/index.json\": Unable to connect");
+            return Err(Refusal::new(400, text));
+        }
         if let Some(other) = image.kind.as_deref().filter(|other| *other != kind) {
             return Err(Refusal::new(
                 400,

@@ -31,6 +31,7 @@ pub mod logs;
 pub mod operations;
 pub mod power;
 pub mod programs;
+pub mod publish;
 pub mod server;
 pub mod shell;
 pub mod world;

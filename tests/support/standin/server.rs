@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::answer::Refusal;
 use super::host::not_found;
 use super::world::World;
-use super::{events, exec, files, host, images, instances, logs, operations, power};
+use super::{events, exec, files, host, images, instances, logs, operations, power, publish};
 
 /// How many requests the log keeps.
 const LOG: usize = 200_000;
@@ -113,7 +113,10 @@ fn routes(world: Arc<World>) -> Router {
             "/1.0/images/aliases/{name}",
             get(images::alias).put(images::alias).delete(images::alias),
         )
-        .route("/1.0/images/{fingerprint}", get(images::one).delete(images::one))
+        .route(
+            "/1.0/images/{fingerprint}",
+            get(images::one).patch(publish::mark).delete(images::one),
+        )
         .route("/1.0/storage-pools/{name}/resources", get(host::pool_resources))
         .route("/1.0/{kind}", get(host::collection).post(host::collection))
         .route("/1.0/{kind}/{name}", get(host::member).put(host::member).patch(host::member))
