@@ -20,6 +20,9 @@ const SNAPSHOT: &str = "seed";
 const DIGITS: usize = 8;
 /// A first instance of an image unpacks it.
 pub(super) const LIMIT: Duration = Duration::from_mins(10);
+/// How often LXD is asked for a change that it is too busy for, and the pause before each time.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 /// An init that ends at once: starting it maps the root disk's owners, and runs nothing of the guest.
 const NO_INIT: &str = "lxc.init.cmd = /bin/true";
 
@@ -150,12 +153,12 @@ impl Seeds {
 
     /// Its init has ended already; LXD notices a moment later.
     async fn until_stopped(&self, name: &str) -> Result<(), lxd::Error> {
-        for _ in 0..50 {
+        for _ in 0..TRIES {
             let state = self.client.instance_state(name).await?;
             if state.is_none_or(|state| state.status_code == StatusCode::STOPPED) {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(PAUSE).await;
         }
         let operation = self.client.change_state(name, StateChange::PULL_THE_PLUG).await?;
         self.client.wait(&operation, LIMIT).await.map(drop)
@@ -163,7 +166,7 @@ impl Seeds {
 
     async fn set(&self, name: &str, key: &str, value: &str) -> Result<(), lxd::Error> {
         let config = [(key.to_owned(), value.to_owned())].into();
-        self.client.patch_config(name, &config).await
+        patiently(|| self.client.patch_config(name, &config)).await
     }
 
     /// Stops and deletes; one that is gone is as good.
@@ -173,14 +176,29 @@ impl Seeds {
             // Deleting tells whether it is in the way.
             drop(self.client.wait(&operation, LIMIT).await);
         }
-        let deleted = async {
+        let delete = || async {
             let operation = self.client.delete_instance(name).await?;
             self.client.wait(&operation, LIMIT).await.map(drop)
         };
-        match deleted.await {
+        match patiently(delete).await {
             Err(error) if !error.is_not_found() => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+}
+
+/// LXD shows an instance as stopped while it still works on its end, and changes nothing meanwhile.
+async fn patiently<F>(change: impl Fn() -> F) -> Result<(), lxd::Error>
+where
+    F: Future<Output = Result<(), lxd::Error>>,
+{
+    let mut tries = 1;
+    loop {
+        match change().await {
+            Err(error) if error.is_transient() && tries < TRIES => tries += 1,
+            result => return result,
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
