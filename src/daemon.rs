@@ -11,6 +11,7 @@
 mod accounts;
 mod application;
 mod background;
+mod baking;
 mod counting;
 mod guests;
 pub mod isolation;
@@ -58,6 +59,7 @@ pub use webhook::WebhookError;
 
 use application::Provider;
 use background::Background;
+use baking::Baker;
 use pools::{Publisher, Stocked};
 use reload::{Listeners, Reloading};
 
@@ -203,6 +205,7 @@ impl Parts {
         let (accounts, received) = watch::channel(counting::counted(&accounts, &metrics));
         let client = lxd_client(settings).observed_by(Arc::new(metrics.clone()));
         let (given, application) = watch::channel(None);
+        let offered = application.clone();
         let runner = runner_source(settings);
         let (guests, given_guests) =
             watch::channel(Arc::new(guests::setup(settings, runner.clone())?));
@@ -214,7 +217,7 @@ impl Parts {
         let options = FarmOptions {
             manager: manager.clone(),
             accounts: received.clone(),
-            client,
+            client: client.clone(),
             settings: stocked.ingredients.farm_settings(settings),
             stop: background.end.clone(),
         };
@@ -228,13 +231,10 @@ impl Parts {
         if let Some(port) = metrics_port {
             background.tasks.spawn(http::serve_metrics(port, scrape.clone(), end_requests.clone()));
         }
-        let provider = Provider {
-            cache: application_cache(&settings.state_dir),
-            given,
-            accounts: received,
-            farm: farm.clone(),
-            manager: manager.clone(),
-        };
+        let images = pools.ingredients.images.clone();
+        let (provider, ends) = Provider::new(settings, given, received, (&farm, &manager), images);
+        let baker = Baker::new(settings, &client, (offered, ends), &metrics);
+        background.tasks.spawn(baker.keep(background.end.clone()));
         background.spawn(application::provide(application::origin(settings), provider));
         let (sender, reloads) = mpsc::channel(1);
         let api = control_api(settings, given_spec, scrape, sender, end_requests.clone());

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::connection::{ConnectionFragment, ConnectionFragments};
 use super::events::EventsFragment;
 use super::host::HostFragment;
+use super::image::ImageFragment;
 use super::isolation::IsolationFragment;
 use super::logs::LogsFragment;
 use super::metrics::MetricsFragment;
@@ -42,6 +43,7 @@ pub(super) struct Fragment {
     pub(super) metrics: MetricsFragment,
     pub(super) host: HostFragment,
     pub(super) events: EventsFragment,
+    pub(super) image: ImageFragment,
     pub(super) services: ServicesFragment,
     pub(super) isolation: IsolationFragment,
     pub(super) pool: PoolFragments,
@@ -140,6 +142,7 @@ impl Fragment {
         self.metrics.merge(later.metrics);
         self.host.merge(&later.host);
         self.events.merge(later.events);
+        self.image.merge(later.image);
         self.services.merge(later.services, file);
         self.isolation.merge(later.isolation);
         self.pool.merge(later.pool, file, faults);

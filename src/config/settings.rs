@@ -11,6 +11,7 @@ use super::events::EventsSettings;
 use super::fragment::{Fragment, LimitFragment, LxdFragment, RunnerFragment};
 use super::group::Group;
 use super::host::HostSettings;
+use super::image::ImageSettings;
 use super::isolation::IsolationSettings;
 use super::logs::LogSettings;
 use super::metrics::MetricsSettings;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub host: HostSettings,
     /// The file that metric events are written to.
     pub events: EventsSettings,
+    /// The golden image that the daemon keeps fresh.
+    pub image: ImageSettings,
     /// Services given to guests.
     pub services: ServiceSettings,
     /// What guests may reach.
@@ -198,6 +201,7 @@ impl Settings {
             metrics: written.metrics.into_settings(),
             host: written.host.into_settings(),
             events: written.events.into_settings(),
+            image: written.image.into_settings(),
             services: written.services.into_settings(faults),
             isolation: written.isolation.into_settings(),
             pools,

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::connection::{AuthSettings, ConnectionSettings, RunnerCredential};
 use super::events::EventsSettings;
 use super::host::{AUTO, HostSettings};
+use super::image::ImageSettings;
 use super::isolation::IsolationSettings;
 use super::logs::LogSettings;
 use super::metrics::MetricsSettings;
@@ -51,6 +52,7 @@ impl Settings {
         all.some("metrics", of_metrics(&self.metrics));
         all.put("host", of_host(&self.host));
         all.put("events", of_events(&self.events));
+        all.put("image", of_image(&self.image));
         all.put("services", self.services.shown());
         all.put("isolation", of_isolation(&self.isolation));
         let pools: Vec<Table> = self.pools.iter().map(of_pool).collect();
@@ -253,6 +255,18 @@ fn of_events(events: &EventsSettings) -> Table {
     keys.some("file", events.file.as_ref().map(|file| file.display().to_string()));
     keys.text("max_size", &size::text(events.max_size));
     keys.number("keep", events.keep);
+    keys.0
+}
+
+fn of_image(image: &ImageSettings) -> Table {
+    let mut keys = Keys::default();
+    keys.some("alias", image.alias.clone());
+    keys.some("recipe", image.recipe.as_ref().map(|file| file.display().to_string()));
+    keys.some("base", image.base.clone());
+    keys.some("profiles", image.profiles.clone());
+    keys.length("rebuild", image.rebuild);
+    keys.length("rebuild_before", image.rebuild_before);
+    keys.number("keep", image.keep);
     keys.0
 }
 

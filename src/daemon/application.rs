@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::baking::Ends;
+use super::stock::Images;
 use crate::application::{
     Cache, CacheOptions, Cached, FetchError, NoChoice, Progress, Wanted, choose, host_architecture,
 };
@@ -16,7 +18,7 @@ use crate::config::{ApplicationOrigin, Settings, Tarball};
 use crate::farm::Farm;
 use crate::github::{Connection, GitHubError};
 use crate::manager::{AccountsReceiver, LxdRunnerManager};
-use crate::model::{Download, GitHubPath, Phase, RunnerId};
+use crate::model::{Deprecation, Download, GitHubPath, Phase, RunnerId};
 
 /// Where the cache is, in the state directory.
 const DIRECTORY: &str = "application";
@@ -64,11 +66,12 @@ pub fn origin(settings: &Settings) -> Origin {
 /// Keeps the runner application that guests get. Never ends: what cannot be fetched is tried again.
 pub(super) async fn provide(origin: Origin, provider: Provider) {
     match origin {
-        Origin::Image => {}
+        Origin::Image => provider.watch_ends().await,
         Origin::Fixed(tarball) => {
             let wanted = Wanted::at(&tarball.url, &tarball.sha256);
             let cached = fetch(&provider.cache, &wanted).await;
             provider.give(cached).await;
+            provider.watch_ends().await;
         }
         Origin::GitHub => provider.follow().await,
     }
@@ -77,11 +80,15 @@ pub(super) async fn provide(origin: Origin, provider: Provider) {
 
 /// What provides the runner application.
 pub(super) struct Provider {
-    pub(super) cache: Cache,
-    pub(super) given: watch::Sender<Option<Arc<Cached>>>,
-    pub(super) accounts: AccountsReceiver,
-    pub(super) farm: Farm,
-    pub(super) manager: LxdRunnerManager,
+    cache: Cache,
+    given: watch::Sender<Option<Arc<Cached>>>,
+    accounts: AccountsReceiver,
+    farm: Farm,
+    manager: LxdRunnerManager,
+    /// The images of the pools, some of which have an application in them.
+    images: watch::Receiver<Arc<Images>>,
+    /// When versions end, as far as that is known.
+    ends: watch::Sender<Arc<Ends>>,
 }
 
 /// Why the newest version could not be found.
@@ -96,6 +103,20 @@ enum FollowError {
 }
 
 impl Provider {
+    /// Also returns when versions end, as that becomes known.
+    pub(super) fn new(
+        settings: &Settings,
+        given: watch::Sender<Option<Arc<Cached>>>,
+        accounts: AccountsReceiver,
+        (farm, manager): (&Farm, &LxdRunnerManager),
+        images: watch::Receiver<Arc<Images>>,
+    ) -> (Self, watch::Receiver<Arc<Ends>>) {
+        let (ends, known) = watch::channel(Arc::default());
+        let cache = application_cache(&settings.state_dir);
+        let (farm, manager) = (farm.clone(), manager.clone());
+        (Self { cache, given, accounts, farm, manager, images, ends }, known)
+    }
+
     /// Gives out GitHub's newest version, and looks for a newer one from time to time.
     async fn follow(mut self) {
         self.give_newest_of_cache().await;
@@ -159,17 +180,8 @@ impl Provider {
     async fn look(&self, connection: &Connection, path: &GitHubPath) -> Result<(), FollowError> {
         let architecture = host_architecture().ok_or(FollowError::Architecture)?;
         let downloads = connection.downloads(path).await?;
+        let deprecations = self.look_at_ends(connection, path, &downloads, architecture).await?;
         let now = clock::now();
-        let (mut deprecations, mut doomed) = (Vec::new(), Vec::new());
-        for version in self.versions(&downloads, architecture).await {
-            let Some(found) = connection.deprecation(path, &version).await? else { continue };
-            if found.end().is_some_and(|end| end <= now) {
-                doomed.push(version);
-            }
-            deprecations.push(found);
-        }
-        self.farm.doom(doomed.clone()).await;
-        self.withhold(&doomed);
         let choice = choose(&downloads, &deprecations, architecture, now)?;
         let given = self.given.borrow().as_ref().map(|cached| cached.version.clone());
         if given.as_ref() != Some(&choice.wanted.version) {
@@ -177,6 +189,57 @@ impl Provider {
             self.give(cached).await;
         }
         Ok(())
+    }
+
+    /// Gives out nothing: the applications come with the images, or the configuration names one.
+    async fn watch_ends(mut self) {
+        let Some(architecture) = host_architecture() else { return };
+        loop {
+            for (connection, path) in &self.places() {
+                match self.look_at_ends(connection, path, &[], architecture).await {
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "when runner applications end is not known");
+                    }
+                }
+            }
+            tokio::select! {
+                () = sleep(EVERY) => {}
+                changed = self.images.changed() => if changed.is_err() { return },
+                changed = self.accounts.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Asks when the versions end that are in use or may be, and tells of those that have.
+    async fn look_at_ends(
+        &self,
+        connection: &Connection,
+        path: &GitHubPath,
+        downloads: &[Download],
+        architecture: &str,
+    ) -> Result<Vec<Deprecation>, GitHubError> {
+        let now = clock::now();
+        let (mut deprecations, mut doomed) = (Vec::new(), Vec::new());
+        for version in self.versions(downloads, architecture).await {
+            let Some(found) = connection.deprecation(path, &version).await? else { continue };
+            if found.end().is_some_and(|end| end <= now) {
+                doomed.push(version);
+            }
+            deprecations.push(found);
+        }
+        let ends = deprecations.iter().filter_map(|one| Some((one.version.clone(), one.end()?)));
+        let ends: Ends = ends.collect();
+        self.ends.send_if_modified(|known| {
+            let changed = **known != ends;
+            if changed {
+                *known = Arc::new(ends);
+            }
+            changed
+        });
+        self.farm.doom(doomed.clone()).await;
+        self.withhold(&doomed);
+        Ok(deprecations)
     }
 
     /// Every version that is in use or may be.
@@ -187,8 +250,11 @@ impl Provider {
         let view = self.manager.view();
         let live = view.runners.values().filter(|one| one.phase <= Phase::Busy);
         let used = live.filter_map(|record| record.application_version.clone());
+        let images = Arc::clone(&self.images.borrow());
+        let baked = images.0.values().filter_map(|image| image.runner_version.clone());
         listed
             .map(|one| one.version.clone())
+            .chain(baked)
             .chain(kept.into_iter().map(|one| one.version))
             .chain(used)
             .collect()

@@ -165,6 +165,7 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("limits.deletes", before.limits.deletes != now.limits.deletes),
         ("limits.sweep", before.limits.sweep != now.limits.sweep),
         ("limits.journal", before.limits.journal != now.limits.journal),
+        ("image", before.image != now.image),
         ("events", before.events != now.events),
         ("logs", before.logs != now.logs),
         ("webhook", webhook(before) != webhook(now)),

@@ -185,6 +185,16 @@ pub async fn find(client: &Client, alias: &str, number: u64) -> Result<Generatio
     found.ok_or_else(|| ImageError::UnknownGeneration { alias: alias.to_owned(), number })
 }
 
+/// Writes down when GitHub gives a generation's runner version no more jobs.
+pub async fn mark_end(
+    client: &Client,
+    generation: &Generation,
+    end: Timestamp,
+) -> Result<(), lxd::Error> {
+    let properties = [(RUNNER_ENDS.to_owned(), end.to_string())].into();
+    client.change_image_properties(&generation.fingerprint, &properties).await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

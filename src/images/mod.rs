@@ -13,6 +13,7 @@ mod alias;
 mod base;
 mod build;
 mod canary;
+mod due;
 mod error;
 mod generation;
 mod instance;
@@ -25,8 +26,9 @@ mod steps;
 
 pub use base::{Base, BaseError};
 pub use build::{Built, build};
+pub use due::{Due, due};
 pub use error::{BuildError, ImageError};
-pub use generation::{Generation, Standing, current, find, list};
+pub use generation::{Generation, Standing, current, find, list, mark_end};
 pub use options::BuildOptions;
 pub use progress::{Progress, Step};
 pub use prune::{Pruned, prune};

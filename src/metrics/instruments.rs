@@ -53,6 +53,8 @@ pub(super) struct Instruments {
     pub(super) mismatches: IntCounterVec,
     pub(super) policy_failures: IntCounterVec,
     pub(super) webhooks: IntCounterVec,
+    pub(super) image_built: GaugeVec,
+    pub(super) image_ends: GaugeVec,
     pub(super) by_repository: Tally,
     pub(super) by_event: Tally,
     pub(super) by_conclusion: Tally,
@@ -210,6 +212,16 @@ impl Instruments {
                 "Jobs that did not pass the policy check, by the class of its HTTP status.",
                 &["class"],
             )?,
+            image_built: make.gauge(
+                "larm_image_built_timestamp_seconds",
+                "When a golden image was built.",
+                &["image"],
+            )?,
+            image_ends: make.gauge(
+                "larm_image_runner_end_timestamp_seconds",
+                "When GitHub gives the runner application in a golden image no more jobs.",
+                &["image"],
+            )?,
             webhooks: make.counter(
                 "larm_webhooks_total",
                 "Webhooks that came in, by what became of them.",
@@ -309,6 +321,10 @@ impl Maker {
 
     fn single(&mut self, name: &str, help: &str) -> Result<IntCounter, Error> {
         self.register("counter", IntCounter::new(name, help)?)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
+        self.register("gauge", GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn tally(&mut self, name: &str, help: &str, label: &str) -> Result<Tally, Error> {

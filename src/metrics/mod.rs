@@ -88,6 +88,18 @@ impl Metrics {
         }
     }
 
+    /// A golden image was seen: when it was built, and when its runner application ends.
+    pub fn golden_image(&self, alias: &str, built: Option<Timestamp>, ends: Option<Timestamp>) {
+        let Instruments { image_built, image_ends, .. } = &*self.instruments;
+        for (gauge, at) in [(image_built, built), (image_ends, ends)] {
+            match at {
+                Some(at) => gauge.with_label_values(&[alias]).set(at.as_duration().as_secs_f64()),
+                // It need not be there.
+                None => drop(gauge.remove_label_values(&[alias])),
+            }
+        }
+    }
+
     /// A webhook came in; `outcome` is from a fixed set of words.
     pub fn webhook(&self, outcome: &'static str) {
         self.instruments.webhooks.with_label_values(&[outcome]).inc();

@@ -102,6 +102,42 @@ async fn the_fastest_way_is_measured_and_remembered() {
     larm.stop();
 }
 
+/// A pool waits for its image, which the daemon builds with the runner application that it has
+/// fetched: none is pushed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_builds_the_image_that_is_lacking() {
+    let Some(ground) = Ground::open().await else { return };
+    let alias =
+        Alias { client: ground.client.clone(), name: format!("tfarm-{}", uuid::Uuid::new_v4()) };
+    let recipe = ground.path("recipe.toml");
+    std::fs::write(&recipe, "packages = []\n").unwrap();
+    let image = format!(
+        "[image]\nalias = '{}'\nbase = '{}'\nrecipe = '{}'\n",
+        alias.name,
+        host::image(),
+        recipe.display()
+    );
+    let pool = POOL.replace("IMAGE", &alias.name).replace("standby = 2", "");
+    ground.configure("2s", &format!("{image}{pool}"));
+    ground.add_hook();
+    let larm = Larm::start(&ground).await;
+    ground.queue("acme/web", &["small"], Duration::ZERO);
+    ground.all_finished().await;
+    ground.expect_jobs_ran_once();
+    let image = ground.client.image_by_alias(&alias.name).await.unwrap().unwrap();
+    let version = image.properties.get("user.larm.runner-version").unwrap();
+    let names = ground.runners_of_jobs();
+    let name = names.values().next().unwrap();
+    let ran = larm.runners().await.into_iter().find(|one| one.name.to_string() == *name).unwrap();
+    assert_eq!(ran.instance.baked.as_ref(), Some(version), "{ran:#?}");
+    assert_eq!(ran.instance.fingerprint, image.fingerprint);
+    let built = larm.metric("larm_image_built_timestamp_seconds");
+    assert!(built > 1_700_000_000.0, "{built}");
+    larm.stop();
+    alias.remove().await;
+    drop(ground.client.delete_image(&image.fingerprint).await);
+}
+
 /// An alias of the test's own.
 struct Alias {
     client: larm::lxd::Client,
@@ -141,10 +177,15 @@ async fn with_mark(ground: &Ground) -> Vec<Instance> {
 async fn seeds(ground: &Ground) -> Vec<String> {
     let all = with_mark(ground).await.into_iter();
     let complete = all.filter(|one| one.config.contains_key("user.larm.seed-state"));
-    complete.filter(|one| one.config[SEED] == one.name).map(|one| one.name).collect()
+    complete.filter(is_seed).map(|one| one.name).collect()
 }
 
 async fn copies(ground: &Ground) -> Vec<Copied> {
-    let all = with_mark(ground).await.into_iter().filter(|one| one.config[SEED] != one.name);
+    let all = with_mark(ground).await.into_iter().filter(|one| !is_seed(one));
     all.map(|one| Copied { is_running: one.status_code.is_running() }).collect()
+}
+
+/// A copy carries the mark of what it was copied from.
+fn is_seed(instance: &Instance) -> bool {
+    instance.config.get(SEED) == Some(&instance.name)
 }

@@ -1,11 +1,14 @@
 //! Checks of the image: that it is there, of the right type, and has what runners need, as far as
 //! it says. Looking inside is in `deep.rs`.
 
+use jiff::Timestamp;
+
 use super::check::Check;
 use super::import::Wanted;
 use super::stop::Stop;
 use super::{agent, application, deep};
 use crate::cli::setup::plan::DEFAULT_PROJECT;
+use crate::clock;
 use crate::config::Settings;
 use crate::images::Generation;
 use crate::lxd::{self, Client};
@@ -54,11 +57,25 @@ fn present(image: &lxd::Image, wanted: &Wanted<'_>) -> Check {
         Some(one) => {
             let version = one.runner_version.as_deref().unwrap_or("none");
             let number = one.number;
-            format!("generation {number} of `larm image build`, runner application {version}")
+            format!(
+                "generation {number} of `larm image build`, runner application {version}{}",
+                end(one.runner_ends)
+            )
         }
         None => image.properties.get("description").cloned().unwrap_or_default(),
     };
     Check::ok("image", format!("{}: {what}", wanted.alias))
+}
+
+/// Words for the end of a runner application that is in an image.
+fn end(at: Option<Timestamp>) -> String {
+    let Some(at) = at else { return String::new() };
+    let days = at.duration_since(clock::now()).as_hours() / 24;
+    if days < 0 {
+        return ", which GitHub gives no jobs any more: the host's is pushed into runners"
+            .to_owned();
+    }
+    format!(", which GitHub gives no jobs in {days} days")
 }
 
 fn missing(wanted: &Wanted<'_>) -> Check {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
+use crate::clock;
+use crate::images::Generation;
 use crate::lxd::{self, Client};
 use crate::model::Spec;
-
-/// The property of an image that larm has built with a runner application: its version.
-const RUNNER_VERSION: &str = "user.larm.runner-version";
 
 /// What is known of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +38,10 @@ impl Images {
         client: &Client,
         aliases: &BTreeSet<&str>,
     ) -> Result<Self, lxd::Error> {
+        let now = clock::now();
         let looks = aliases.iter().map(|alias| async {
             Ok(client.image_by_alias(alias).await?.map(|image| {
-                let runner_version = image.properties.get(RUNNER_VERSION).cloned();
+                let runner_version = Generation::of(&image).and_then(|one| usable(one, now));
                 let facts = ImageFacts { fingerprint: image.fingerprint, runner_version };
                 ((*alias).to_owned(), facts)
             }))
@@ -47,4 +49,10 @@ impl Images {
         let found: Vec<Option<_>> = futures_util::future::try_join_all(looks).await?;
         Ok(Self(found.into_iter().flatten().collect()))
     }
+}
+
+/// The version of the runner application in an image, unless GitHub gives it no jobs any more.
+fn usable(generation: Generation, now: Timestamp) -> Option<String> {
+    let ended = generation.runner_ends.is_some_and(|end| end <= now);
+    generation.runner_version.filter(|_| !ended)
 }

@@ -155,6 +155,8 @@ pub(super) fn backing_off(farm: Farm<'_>, spec: &Spec) -> Option<(Timestamp, Str
         .records
         .values()
         .filter(|record| record.is_of_farm() && record.spec.same_shape(spec))
+        // An image that was not there may be now.
+        .filter(|record| record.spec.fingerprint == spec.fingerprint)
         .filter_map(|record| end(record, farm.now))
         .collect();
     ends.sort();

@@ -1,0 +1,72 @@
+//! Whether a golden image is to be built anew.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Generation;
+
+/// Why a golden image is to be built anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// There is none.
+    Missing,
+    /// It is old: the packages in it are.
+    Old(SignedDuration),
+    /// GitHub gives its runner application no jobs from then on.
+    Ends(Timestamp),
+}
+
+/// Whether it is to be built anew, as it becomes older than `age`, or `before` its runner
+/// application ends; that helps only if `newest`, the one that would be put in, is another one.
+pub fn due(
+    current: Option<&Generation>,
+    newest: Option<&str>,
+    age: SignedDuration,
+    before: SignedDuration,
+    now: Timestamp,
+) -> Option<Due> {
+    let Some(current) = current else { return Some(Due::Missing) };
+    let other = newest.is_some_and(|newest| current.runner_version.as_deref() != Some(newest));
+    let near = |end: &Timestamp| end.duration_since(now) <= before;
+    if let Some(end) = current.runner_ends.filter(near).filter(|_| other) {
+        return Some(Due::Ends(end));
+    }
+    let built = current.built_at.unwrap_or(Timestamp::UNIX_EPOCH);
+    let is = now.duration_since(built);
+    (is >= age).then_some(Due::Old(is))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::images::Standing;
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+    #[test]
+    fn an_image_is_built_anew_when_it_is_old_or_its_application_ends() {
+        let at = |days: i64| Timestamp::from_second(days * 86_400).unwrap();
+        let image = |ends: Option<i64>| Generation {
+            alias: "a".into(),
+            number: 1,
+            standing: Standing::Current,
+            fingerprint: String::new(),
+            kind: String::new(),
+            size: 0,
+            base: String::new(),
+            base_fingerprint: String::new(),
+            recipe: String::new(),
+            runner_version: Some("2.330.0".into()),
+            built_at: Some(at(100)),
+            runner_ends: ends.map(at),
+            until: None,
+        };
+        let look = |ends, newest, now| due(Some(&image(ends)), newest, DAY * 7, DAY * 5, at(now));
+        assert_eq!(due(None, None, DAY, DAY, at(1)), Some(Due::Missing));
+        assert_eq!(look(None, None, 106), None);
+        assert_eq!(look(None, None, 107), Some(Due::Old(DAY * 7)));
+        assert_eq!(look(Some(110), Some("2.331.0"), 104), None);
+        assert_eq!(look(Some(110), Some("2.331.0"), 105), Some(Due::Ends(at(110))));
+        assert_eq!(look(Some(110), Some("2.330.0"), 105), None, "the same again");
+        assert_eq!(look(Some(110), None, 105), None, "nobody knows another one");
+    }
+}
