@@ -171,6 +171,7 @@ impl Settings {
             deadlines: written.deadlines,
             connections: further.iter().map(|connection| connection.name.as_str()).collect(),
             default_has_auth,
+            lifetime: runner.lifetime,
             max_runners: limits.max_runners,
         };
         let pools = written.pool.into_pools(&around, faults);
@@ -256,6 +257,7 @@ impl RunnerSettings {
                 disk: written.disk.map(|size| size.0),
                 guest: String::new(),
                 nesting: written.nesting.unwrap_or_default(),
+                share: String::new(),
             },
             lifetime: written.lifetime.map_or(LIFETIME, |length| length.0),
             tarball: written.tarball,

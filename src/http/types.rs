@@ -339,6 +339,7 @@ impl InstanceBody {
             disk: self.disk.or(default.disk),
             guest: default.guest,
             nesting: default.nesting,
+            share: default.share,
         }
     }
 }

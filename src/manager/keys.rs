@@ -12,6 +12,7 @@ const IMAGE: &str = "user.larm.image";
 const RUNNER: &str = "user.larm.runner";
 const DISK: &str = "user.larm.disk";
 const GUEST: &str = "user.larm.guest";
+const SHARE: &str = "user.larm.share";
 const NESTING: &str = "user.larm.nesting";
 const KEEPER: &str = "user.larm.keeper";
 const FARM: &str = "farm";
@@ -28,6 +29,7 @@ pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
     .into_iter()
     .chain(spec.disk.as_deref().map(|disk| (DISK, disk)))
     .chain(Some((GUEST, spec.guest.as_str())).filter(|_| !spec.guest.is_empty()))
+    .chain(Some((SHARE, spec.share.as_str())).filter(|_| !spec.share.is_empty()))
     .chain(spec.nesting.then_some((NESTING, "true")))
     .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -57,6 +59,7 @@ pub(super) fn spec(
         disk: text(DISK),
         guest: text(GUEST).unwrap_or_default(),
         nesting: config.get(NESTING).is_some_and(|nesting| nesting == "true"),
+        share: text(SHARE).unwrap_or_default(),
     }
 }
 
@@ -85,6 +88,7 @@ mod tests {
             disk: Some("10GiB".into()),
             guest: "ab12".into(),
             nesting: true,
+            share: "web".into(),
         };
         let prefix: NamePrefix = "larm".parse().unwrap();
         let name = "larm-0123456789ab".parse().unwrap();

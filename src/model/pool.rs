@@ -35,6 +35,11 @@ pub struct Pool {
     /// How many instances are to be booted and not registered. They serve every pool of the same
     /// shape, whose wishes are not added up: the greatest counts.
     pub standby: usize,
+    /// How many of its standbys are frozen once they are ready, at most all of them. As with
+    /// `standby`, the greatest wish of a shape counts.
+    pub frozen: usize,
+    /// How long a guest lives without a credential, if not for ever.
+    pub lifetime: Option<SignedDuration>,
     /// How many runners it may have at once.
     pub max: usize,
     /// Pools of a higher priority are served first where there is not enough room for all.
@@ -70,10 +75,10 @@ impl Pool {
 impl Spec {
     /// Whether instances of both are alike, so that one can stand in for the other.
     pub fn same_shape(&self, other: &Self) -> bool {
-        let Self { pool: _, image, instance_type, profiles, cpu, memory, disk, nesting, guest } =
-            self;
+        let Self { pool: _, image, instance_type, profiles, cpu, memory, disk, .. } = self;
+        let Self { nesting, guest, share, .. } = self;
         (image, instance_type, profiles) == (&other.image, &other.instance_type, &other.profiles)
             && (cpu, memory, disk) == (&other.cpu, &other.memory, &other.disk)
-            && (nesting, guest) == (&other.nesting, &other.guest)
+            && (nesting, guest, share) == (&other.nesting, &other.guest, &other.share)
     }
 }

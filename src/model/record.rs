@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Binding, CloudRunnerInstance, CloudRunnerState, Ended, Health, Hold, InstanceName,
-    InstanceType, JobFacts, ProbeReading, RunnerId, RunnerMetrics, Target, Told,
+    Application, Binding, CloudRunnerInstance, CloudRunnerState, Ended, Frost, Health, Hold,
+    InstanceName, InstanceType, JobFacts, ProbeReading, RunnerId, RunnerMetrics, Target, Told,
 };
 
 /// Where in its life a runner is. Later phases compare greater.
@@ -84,6 +84,12 @@ pub struct Record {
     pub pushing_since: Option<Timestamp>,
     /// When its credential was pushed.
     pub handed_over_at: Option<Timestamp>,
+    /// Whether it is frozen until it is needed.
+    #[serde(default)]
+    pub frost: Frost,
+    /// Since when that is so.
+    #[serde(default)]
+    pub frost_since: Option<Timestamp>,
     /// Who wants it removed, if anyone does.
     pub removal: Option<Removal>,
     /// Why the last wish to remove it that was decided was not granted.
@@ -165,6 +171,9 @@ pub struct Spec {
     /// Whether jobs may run containers in a container: it opens much of the kernel to them.
     #[serde(default)]
     pub nesting: bool,
+    /// The word that pools share standbys by; those without one share with each other.
+    #[serde(default)]
+    pub share: String,
 }
 
 /// When a runner entered each phase, by the host's clock.
@@ -320,6 +329,7 @@ impl Spec {
             disk: None,
             guest: String::new(),
             nesting: false,
+            share: String::new(),
         }
     }
 }
@@ -352,6 +362,8 @@ impl Record {
             handover: if claimed { Handover::Wanted } else { Handover::None },
             pushing_since: None,
             handed_over_at: None,
+            frost: Frost::None,
+            frost_since: None,
             removal: None,
             kept: None,
             refusals: 0,

@@ -2,6 +2,7 @@
 
 mod creating;
 mod ending;
+mod freezing;
 mod handing_over;
 mod installing;
 mod looking;
@@ -178,16 +179,23 @@ impl Executor {
         }
     }
 
-    async fn act(&self, order: Order) -> Event {
-        let places = match order.action {
+    /// Where an action waits for its turn, if it has to.
+    fn places(&self, action: Action) -> Option<&Arc<Semaphore>> {
+        match action {
             Action::Create | Action::Start => Some(&self.heavy),
             Action::Remove => Some(&self.ends),
             Action::Install => Some(&self.pushes),
-            Action::Collect { .. } | Action::Inspect | Action::Probe => Some(&self.light),
-            // GitHub may be asked first: where it does not answer, nobody else is kept waiting.
-            Action::HandOver | Action::Quiesce { .. } => None,
-        };
-        let _place = match places {
+            Action::Freeze | Action::Collect { .. } | Action::Inspect | Action::Probe => {
+                Some(&self.light)
+            }
+            // GitHub may be asked first: where it does not answer, nobody else is kept waiting. And a
+            // job waits for a thaw.
+            Action::HandOver | Action::Quiesce { .. } | Action::Thaw => None,
+        }
+    }
+
+    async fn act(&self, order: Order) -> Event {
+        let _place = match self.places(order.action) {
             Some(places) => Some(places.acquire().await),
             None => None,
         };
@@ -196,6 +204,8 @@ impl Executor {
             Action::Create => self.create(record).await,
             Action::Start => self.start(record).await,
             Action::Install => self.push_application(record).await,
+            Action::Freeze => self.freeze(record).await,
+            Action::Thaw => self.thaw(record).await,
             Action::HandOver => self.hand_over(record, order.credential.as_ref()).await,
             Action::Quiesce { force } => self.quiesce(record, force).await,
             Action::Collect { logs } => self.collect(record, logs, order.secrets()).await,

@@ -296,5 +296,6 @@ fn spec_for(place: Place) -> Spec {
         disk: None,
         guest: String::new(),
         nesting: false,
+        share: String::new(),
     }
 }
