@@ -51,7 +51,7 @@ fn facts(pool: &PoolStatus) -> Vec<(&'static str, String)> {
         ("listening", runners(&pool.listening)),
         ("registering", runners(&pool.registering)),
         ("free", runners(&pool.free)),
-        ("free, frozen", runners(&pool.cold)),
+        ("free frozen", runners(&pool.cold)),
         ("coming", runners(&pool.coming)),
         ("queued jobs", pool.queued.to_string()),
     ]
