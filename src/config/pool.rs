@@ -35,6 +35,8 @@ pub(super) struct PoolFragment {
     nesting: Option<bool>,
     min_idle: Option<Placed<u16>>,
     standby: Option<Placed<u16>>,
+    frozen: Option<Placed<u16>>,
+    share: Option<PlainName>,
     max: Option<Placed<NonZeroU16>>,
     priority: Option<i32>,
     idle_timeout: Option<Length>,
@@ -59,6 +61,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) connections: Vec<&'a str>,
     /// Whether `[github]` says what to show GitHub, rightly or wrongly.
     pub(super) default_has_auth: bool,
+    /// How long a guest lives without a credential.
+    pub(super) lifetime: SignedDuration,
     /// How many runners there may be in all.
     pub(super) max_runners: Option<usize>,
 }
@@ -66,9 +70,10 @@ pub(super) struct Surroundings<'a> {
 impl PoolFragment {
     fn merge(&mut self, later: Self, file: usize) {
         self.name = later.name.in_file(file);
-        merge_placed!(self, later, file: github, connection, group, min_idle, standby, max, job);
+        merge_placed!(self, later, file: github, connection, group, min_idle, standby, frozen);
+        merge_placed!(self, later, file: max, job);
         merge!(self, later: labels, image, instance_type, profiles, cpu, memory, disk);
-        merge!(self, later: nesting, priority, idle_timeout);
+        merge!(self, later: nesting, share, priority, idle_timeout);
         self.deadlines.merge(&later.deadlines);
     }
 
@@ -76,6 +81,7 @@ impl PoolFragment {
         let target = self.target(around, faults);
         let deadlines = self.deadlines(around, faults);
         let (min_idle, max) = self.numbers(faults);
+        let (standby, frozen) = self.standbys(faults);
         let Self { name: Placed { value: PlainName(name), .. }, image, profiles, .. } = self;
         let (memory, disk) = (self.memory.map(|size| size.0), self.disk.map(|size| size.0));
         let base = around.spec.clone();
@@ -92,6 +98,7 @@ impl PoolFragment {
             disk: disk.or(base.disk),
             guest: base.guest,
             nesting: self.nesting.unwrap_or(base.nesting),
+            share: self.share.map_or(base.share, |word| word.0),
         };
         Some(Pool {
             name,
@@ -99,7 +106,9 @@ impl PoolFragment {
             labels: self.labels.unwrap_or_default().with_own(),
             spec,
             min_idle,
-            standby: count(self.standby.as_ref()),
+            standby,
+            frozen,
+            lifetime: Some(around.lifetime),
             max,
             priority: self.priority.unwrap_or_default(),
             idle_timeout: self.idle_timeout.map_or(IDLE_TIMEOUT, |length| length.0),
@@ -176,6 +185,19 @@ impl PoolFragment {
             faults.add(wish.place, message);
         }
         (count(self.min_idle.as_ref()), max)
+    }
+
+    /// How many standbys there are to be, and how many of them frozen.
+    fn standbys(&self, faults: &mut Faults) -> (usize, usize) {
+        let (standby, frozen) = (count(self.standby.as_ref()), count(self.frozen.as_ref()));
+        if let Some(wish) = self.frozen.as_ref().filter(|_| frozen > standby) {
+            let message = format!(
+                "`frozen` is {frozen}, but `standby` is only {standby}: so many of the standbys are \
+                 frozen"
+            );
+            faults.add(wish.place, message);
+        }
+        (standby, frozen)
     }
 
     /// Where its wishes for runners in advance were written, if it has any.

@@ -178,6 +178,7 @@ impl Settings {
             deadlines: written.deadlines,
             connections: further.iter().map(|connection| connection.name.as_str()).collect(),
             default_has_auth,
+            lifetime: runner.lifetime,
             max_runners: limits.max_runners,
         };
         let pools = written.pool.into_pools(&around, faults);
@@ -266,6 +267,7 @@ impl RunnerSettings {
                 baked: None,
                 guest: String::new(),
                 nesting: written.nesting.unwrap_or_default(),
+                share: String::new(),
             },
             lifetime: written.lifetime.map_or(LIFETIME, |length| length.0),
             tarball: written.tarball,

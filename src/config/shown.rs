@@ -288,6 +288,10 @@ fn of_pool(pool: &Pool) -> Table {
     put_shape(&mut keys, &pool.spec);
     keys.number("min_idle", pool.min_idle);
     keys.number("standby", pool.standby);
+    keys.number("frozen", pool.frozen);
+    if !pool.spec.share.is_empty() {
+        keys.text("share", &pool.spec.share);
+    }
     keys.number("max", pool.max);
     keys.number("priority", pool.priority);
     keys.length("idle_timeout", pool.idle_timeout);

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::{
-    Binding, CloudRunnerState, Failure, Handover, Health, HealthState, Hold, InstanceName,
+    Binding, CloudRunnerState, Failure, Frost, Handover, Health, HealthState, Hold, InstanceName,
     InstanceType, JournalEntry, Phase, Record, Registration, Removal, Retry, RunnerId,
     RunnerMetrics, Spec,
 };
@@ -68,6 +68,9 @@ pub struct Runner {
     pub application_version: Option<String>,
     /// What became of its credential.
     pub handover: Handover,
+    /// Whether it is frozen until it is needed.
+    #[serde(default)]
+    pub frost: Frost,
     /// Who wants it removed, if anyone does.
     pub removal: Option<Removal>,
     /// Why it failed, if it did.
@@ -306,6 +309,7 @@ impl From<&Record> for Runner {
             registration: record.registration,
             application_version: record.application_version.clone(),
             handover: record.handover,
+            frost: record.frost,
             removal: record.removal.clone(),
             failure: record.failure.clone(),
             exit_code: record.exit_code,
@@ -343,6 +347,7 @@ impl InstanceBody {
             disk: self.disk.or(default.disk),
             guest: default.guest,
             nesting: default.nesting,
+            share: default.share,
         }
     }
 }

@@ -45,7 +45,7 @@ struct Sign {
 }
 
 /// In this order: the first that fits wins.
-const SIGNS: [Sign; 21] = [
+const SIGNS: [Sign; 22] = [
     Sign { words: &["agent", "n't", "running"], make: agent_not_running },
     Sign { words: &["agent", "not", "running"], make: agent_not_running },
     Sign { words: &["no space left"], make: pool_full },
@@ -62,6 +62,7 @@ const SIGNS: [Sign; 21] = [
     Sign { words: &["instance is not running"], make: not_running },
     Sign { words: &["instance is not currently running"], make: not_running },
     Sign { words: &["instance is frozen"], make: frozen },
+    Sign { words: &["already frozen"], make: frozen },
     Sign { words: &["already running"], make: already_running },
     Sign { words: &["already stopped"], make: already_stopped },
     Sign { words: &["instance is running"], make: still_running },
@@ -156,6 +157,8 @@ mod tests {
             (400, "Instance is running", "StillRunning"),
             (400, "Instance is not running", "NotRunning"),
             (400, "Instance is frozen", "Frozen"),
+            (400, "The container is already frozen", "Frozen"),
+            (400, "The container is already running", "AlreadyRunning"),
             (404, "Image alias not found", "ImageMissing"),
             (404, "Instance not found", "NotFound"),
             (404, "Not Found", "NotFound"),

@@ -268,6 +268,9 @@ impl ErrorKind {
             Self::PoolFull { .. } => {
                 "free space in the storage pool, or enlarge it: `larm doctor` shows how full it is"
             }
+            Self::Frozen { .. } => {
+                "larm keeps some standbys frozen until a job needs them; any other is thawed with `lxc start`"
+            }
             Self::Api { .. }
             | Self::OperationFailed { .. }
             | Self::Cancelled { .. }
@@ -276,7 +279,6 @@ impl ErrorKind {
             | Self::AlreadyExists { .. }
             | Self::AgentNotRunning { .. }
             | Self::NotRunning { .. }
-            | Self::Frozen { .. }
             | Self::StillRunning { .. }
             | Self::AlreadyRunning { .. }
             | Self::AlreadyStopped { .. }

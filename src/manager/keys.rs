@@ -16,6 +16,7 @@ const DISK: &str = "user.larm.disk";
 const FINGERPRINT: &str = "user.larm.fingerprint";
 const BAKED: &str = "user.larm.baked";
 const GUEST: &str = "user.larm.guest";
+const SHARE: &str = "user.larm.share";
 const NESTING: &str = "user.larm.nesting";
 const KEEPER: &str = "user.larm.keeper";
 const FARM: &str = "farm";
@@ -34,6 +35,7 @@ pub(super) fn marks(record: &Record) -> BTreeMap<String, String> {
     .chain(Some((FINGERPRINT, spec.fingerprint.as_str())).filter(|(_, is)| !is.is_empty()))
     .chain(Some((GUEST, spec.guest.as_str())).filter(|_| !spec.guest.is_empty()))
     .chain(spec.baked.as_deref().map(|version| (BAKED, version)))
+    .chain(Some((SHARE, spec.share.as_str())).filter(|_| !spec.share.is_empty()))
     .chain(spec.nesting.then_some((NESTING, "true")))
     .chain(record.is_of_farm().then_some((KEEPER, FARM)))
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -65,6 +67,7 @@ pub(super) fn spec(
         disk: text(DISK),
         guest: text(GUEST).unwrap_or_default(),
         nesting: config.get(NESTING).is_some_and(|nesting| nesting == "true"),
+        share: text(SHARE).unwrap_or_default(),
     }
 }
 
@@ -95,6 +98,7 @@ mod tests {
             disk: Some("10GiB".into()),
             guest: "ab12".into(),
             nesting: true,
+            share: "web".into(),
         };
         let prefix: NamePrefix = "larm".parse().unwrap();
         let name = "larm-0123456789ab".parse().unwrap();

@@ -53,8 +53,9 @@ impl Watches {
             }
         } else if let Some(watch) = self.armed.get(id) {
             watch.known.send_if_modified(|known| {
-                let news = *known < record.guest_seq;
-                *known = record.guest_seq.max(*known);
+                let now = Known { seq: record.guest_seq.max(known.seq), ..Known::of(record) };
+                let news = *known != now;
+                *known = now;
                 news
             });
         } else {
@@ -64,7 +65,7 @@ impl Watches {
 
     fn arm(&mut self, record: &Arc<Record>) {
         let token = self.stop.child_token();
-        let (sender, known) = watch::channel(record.guest_seq);
+        let (sender, known) = watch::channel(Known::of(record));
         self.armed.insert(record.id().clone(), Armed { token: token.clone(), known: sender });
         let (client, inputs) = (self.client.clone(), self.inputs.clone());
         let watcher = Watcher { client, inputs, record: Arc::clone(record), known };
@@ -76,15 +77,30 @@ impl Watches {
 #[derive(Debug)]
 struct Armed {
     token: CancellationToken,
+    known: watch::Sender<Known>,
+}
+
+/// What a watch has to know of its runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
     /// The guest's `seq` as the record has it.
-    known: watch::Sender<u64>,
+    seq: u64,
+    /// LXD refuses an exec in a frozen guest. One that is under way is frozen with it, and goes on
+    /// when it is thawed.
+    frozen: bool,
+}
+
+impl Known {
+    fn of(record: &Record) -> Self {
+        Self { seq: record.guest_seq, frozen: record.frost.is_cold() }
+    }
 }
 
 struct Watcher {
     client: Client,
     inputs: mpsc::Sender<Input>,
     record: Arc<Record>,
-    known: watch::Receiver<u64>,
+    known: watch::Receiver<Known>,
 }
 
 impl Watcher {
@@ -93,16 +109,19 @@ impl Watcher {
         let mut seq = self.record.guest_seq;
         let mut agent_is_up = self.record.spec.instance_type == InstanceType::Container;
         loop {
+            let mut known = self.known.clone();
+            if known.wait_for(|known| !known.frozen).await.is_err() {
+                return;
+            }
             if !agent_is_up {
                 self.wait_for_agent().await;
             }
-            let mut known = self.known.clone();
             let watched = tokio::select! {
                 biased;
                 watched = self.watch(seq) => watched,
                 // It should have rung for this: it is lost, or its end is.
-                Ok(heard) = known.wait_for(|known| *known > seq) => {
-                    seq = *heard;
+                Ok(heard) = known.wait_for(|known| known.seq > seq) => {
+                    seq = heard.seq;
                     continue;
                 }
             };

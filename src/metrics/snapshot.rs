@@ -1,6 +1,7 @@
 //! What is looked up when somebody asks: how many of everything there are now.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
@@ -11,7 +12,7 @@ use super::process::{Process, number};
 use super::text::Known;
 use crate::farm::{ConnectionView, FarmView};
 use crate::manager::{Accounts, View};
-use crate::model::{Health, JobState, Phase, Record};
+use crate::model::{Handover, Health, JobState, Phase, Record};
 
 /// What stands for the phase of a runner whose instance is held for inspection.
 const HELD: &str = "held";
@@ -32,6 +33,7 @@ pub(super) fn take(scrape: &Scrape, now: Timestamp) -> Result<Snapshot, Error> {
     page.deletions(&view, now)?;
     page.expected(&view, &farm)?;
     page.pools(&farm)?;
+    page.standbys(&view)?;
     page.jobs(&farm, now)?;
     page.github(&farm, &scrape.accounts.borrow())?;
     page.state(scrape, &view, &farm)?;
@@ -121,6 +123,20 @@ impl Page<'_> {
             for (gauge, count) in wanted {
                 gauge.with_label_values(&[&pool.name]).set(number(count));
             }
+        }
+        Ok(())
+    }
+
+    fn standbys(&mut self, view: &View) -> Result<(), Error> {
+        let help = "Instances that are booted and in no pool, by whether they run or are frozen.";
+        let gauge = self.gauge("larm_standbys", help, &["tier"])?;
+        let free = |one: &&Arc<Record>| {
+            one.phase == Phase::Standby && one.is_of_farm() && one.handover == Handover::None
+        };
+        for (tier, cold) in [("warm", false), ("frozen", true)] {
+            let of_tier =
+                view.runners.values().filter(|one| free(one) && one.frost.is_cold() == cold);
+            gauge.with_label_values(&[tier]).set(number(of_tier.count()));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::application::installing;
-use super::{Handover, Phase, Record};
+use super::{Frost, Handover, Phase, Record};
 
 /// Everything larm can decide to do to one runner. All are safe to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +17,10 @@ pub enum Action {
     /// Push the runner application. Others do not wait for it, and it is broken off when it is of
     /// no use any more ([`super::is_install_over`]).
     Install,
+    /// Freeze the instance, which nobody needs at the moment.
+    Freeze,
+    /// Thaw the instance, and put the clock of its guest right.
+    Thaw,
     /// Push the credential.
     HandOver,
     /// End the listener inside the guest: only if no job runs, or with `force` in any case.
@@ -57,6 +61,13 @@ pub fn pending(record: &Record, now: Timestamp) -> Option<Action> {
         Phase::Planned | Phase::Gone => None,
         Phase::Creating if record.made => Some(Action::Start),
         Phase::Creating => Some(Action::Create),
+        // A frozen guest can be asked nothing.
+        Phase::Booting | Phase::Standby | Phase::Listening | Phase::Busy
+            if record.frost != Frost::None =>
+        {
+            let forced = record.removal.as_ref().is_some_and(|removal| removal.force);
+            if forced { removing(record) } else { frosting(record) }
+        }
         Phase::Standby => removing(record).or_else(|| handing_over(record)),
         Phase::Booting => removing(record).or_else(|| installing(record)),
         Phase::Listening | Phase::Busy => removing(record),
@@ -72,6 +83,14 @@ pub fn is_watched(record: &Record) -> bool {
 
 fn removing(record: &Record) -> Option<Action> {
     record.removal.as_ref().map(|removal| Action::Quiesce { force: removal.force })
+}
+
+fn frosting(record: &Record) -> Option<Action> {
+    match record.frost {
+        Frost::Wanted => Some(Action::Freeze),
+        Frost::Thawing => Some(Action::Thaw),
+        Frost::None | Frost::Frozen => None,
+    }
 }
 
 fn handing_over(record: &Record) -> Option<Action> {

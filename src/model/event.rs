@@ -28,6 +28,20 @@ pub enum Event {
     InstallFailed(Fault),
     /// LXD told the instance's state.
     Seen(CloudRunnerState),
+    /// LXD told that the instance is frozen.
+    SeenFrozen,
+    /// Nobody needs it at the moment: it is to be frozen.
+    FreezeWanted,
+    /// [`super::Action::Freeze`] succeeded, or it was frozen already.
+    Froze,
+    /// [`super::Action::Freeze`] failed.
+    FreezeFailed(Fault),
+    /// It will be needed soon: it is to be thawed.
+    ThawWanted,
+    /// [`super::Action::Thaw`] succeeded, or it ran already; LXD took so long.
+    Thawed(SignedDuration),
+    /// [`super::Action::Thaw`] failed.
+    ThawFailed(Fault),
     /// The guest told how far it has come.
     Reported(Box<GuestReport>),
     /// A probe was tried: its reading, or why it could not run.

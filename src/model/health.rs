@@ -70,11 +70,14 @@ pub struct Vitals<'a> {
     pub probe: Option<&'a Result<ProbeReading, String>>,
     /// Since when the runner's process is missing, if it is.
     pub process_missing_since: Option<Timestamp>,
+    /// Whether it is frozen by us: its guest is not asked.
+    pub frozen: bool,
 }
 
 /// Derives a runner's health; the first rule that decides wins.
 pub fn judge(vitals: &Vitals<'_>, deadlines: &Deadlines, now: Timestamp) -> Health {
     by_state(vitals, deadlines, now)
+        .or_else(|| vitals.frozen.then_some(Health::Healthy))
         .or_else(|| by_boot(vitals, deadlines, now))
         .or_else(|| by_probe(vitals, deadlines, now))
         .unwrap_or(Health::Healthy)
@@ -209,6 +212,7 @@ mod tests {
             started: Some(START),
             probe,
             process_missing_since: Some(START),
+            frozen: false,
         };
         let now = START + SignedDuration::from_secs(seconds);
         judge(&vitals, &Deadlines::default(), now).to_string()

@@ -20,6 +20,7 @@ mod application;
 mod budget;
 mod deadline;
 mod event;
+mod frost;
 mod github;
 mod guest;
 mod health;
@@ -39,6 +40,7 @@ mod record;
 mod recover;
 mod service;
 mod size;
+mod spec;
 mod step;
 mod telling;
 mod truth;
@@ -49,6 +51,7 @@ pub use application::{Application, Deprecation, Download, is_install_over};
 pub use budget::{Budget, Cost, committed};
 pub use deadline::Deadlines;
 pub use event::{Event, Fault, Quiesced};
+pub use frost::Frost;
 pub use github::{GitHubPath, GitHubPathError, GitHubRunner, GitHubRunnerConfig};
 pub use guest::{CloudInitReading, CloudInitStatus, Found, GuestPhase, GuestReport, ProbeReading};
 pub use health::{Health, HealthState, UnhealthyReason, Vitals, judge};
@@ -64,7 +67,7 @@ pub use recipe::{Recipe, RecipeParts};
 pub use reconciliation::reconciliation;
 pub use record::{
     Failure, Handover, Keeper, Kept, Marks, Phase, PhaseError, Record, Registration, Removal,
-    Retry, Spec, Unregistrable,
+    Retry, Unregistrable,
 };
 pub use recover::{Observed, Recovery, recover};
 pub use service::{
@@ -72,6 +75,7 @@ pub use service::{
     SshDebugConnection, SupportServiceConfig,
 };
 pub use size::{SIZE_UNITS, bytes};
+pub use spec::Spec;
 pub use step::{Refused, Step, next_due, step};
 pub use telling::{JobFacts, Told, Untold, untold};
 pub use truth::{Finding, Mismatch, Roll, Suspicions};

@@ -35,6 +35,11 @@ pub struct Pool {
     /// How many instances are to be booted and not registered. They serve every pool of the same
     /// shape, whose wishes are not added up: the greatest counts.
     pub standby: usize,
+    /// How many of its standbys are frozen once they are ready, at most all of them. As with
+    /// `standby`, the greatest wish of a shape counts.
+    pub frozen: usize,
+    /// How long a guest lives without a credential, if not for ever.
+    pub lifetime: Option<SignedDuration>,
     /// How many runners it may have at once.
     pub max: usize,
     /// Pools of a higher priority are served first where there is not enough room for all.
@@ -64,18 +69,5 @@ impl Pool {
     /// Whether a runner with this binding is what the pool makes now.
     pub fn still_makes(&self, binding: &Binding) -> bool {
         binding.pool == self.name && binding.target == self.target && binding.labels == self.labels
-    }
-}
-
-impl Spec {
-    /// Whether instances of both are alike, so that one can stand in for the other.
-    pub fn same_shape(&self, other: &Self) -> bool {
-        let Self { pool: _, image, fingerprint, instance_type, profiles, .. } = self;
-        let Self { cpu, memory, disk, nesting, guest, baked: _, .. } = self;
-        let known = [fingerprint, &other.fingerprint].iter().all(|one| !one.is_empty());
-        (image, instance_type, profiles) == (&other.image, &other.instance_type, &other.profiles)
-            && (!known || *fingerprint == other.fingerprint)
-            && (cpu, memory, disk) == (&other.cpu, &other.memory, &other.disk)
-            && (nesting, guest) == (&other.nesting, &other.guest)
     }
 }

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Binding, CloudRunnerInstance, CloudRunnerState, Ended, Health, Hold, InstanceName,
-    InstanceType, JobFacts, ProbeReading, RunnerId, RunnerMetrics, Target, Told,
+    Application, Binding, CloudRunnerInstance, CloudRunnerState, Ended, Frost, Health, Hold,
+    InstanceName, JobFacts, ProbeReading, RunnerId, RunnerMetrics, Spec, Target, Told,
 };
 
 /// Where in its life a runner is. Later phases compare greater.
@@ -84,6 +84,12 @@ pub struct Record {
     pub pushing_since: Option<Timestamp>,
     /// When its credential was pushed.
     pub handed_over_at: Option<Timestamp>,
+    /// Whether it is frozen until it is needed.
+    #[serde(default)]
+    pub frost: Frost,
+    /// Since when that is so.
+    #[serde(default)]
+    pub frost_since: Option<Timestamp>,
     /// Who wants it removed, if anyone does.
     pub removal: Option<Removal>,
     /// Why the last wish to remove it that was decided was not granted.
@@ -140,37 +146,6 @@ pub struct Record {
     pub facts_due: Option<Timestamp>,
     /// How often the action at hand has failed, and when it is tried again.
     pub retry: Option<Retry>,
-}
-
-/// What an instance is made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec {
-    /// The name of the pool it belongs to.
-    pub pool: String,
-    /// The image's alias.
-    pub image: String,
-    /// The fingerprint of the image that the alias named; empty if nobody knows.
-    #[serde(default)]
-    pub fingerprint: String,
-    /// The version of the runner application in the image, if that one is to be run.
-    #[serde(default)]
-    pub baked: Option<String>,
-    /// The kind of instance.
-    pub instance_type: InstanceType,
-    /// The LXD profiles it gets, in order.
-    pub profiles: Vec<String>,
-    /// CPUs, as LXD's `limits.cpu`; the profiles' without it.
-    pub cpu: Option<u32>,
-    /// Memory, as LXD's `limits.memory` ("4GiB"); the profiles' without it.
-    pub memory: Option<String>,
-    /// Root disk size ("10GiB"); the profiles' without it.
-    pub disk: Option<String>,
-    /// What its guest is given at its start, as a digest of the user-data; empty if nobody knows.
-    #[serde(default)]
-    pub guest: String,
-    /// Whether jobs may run containers in a container: it opens much of the kernel to them.
-    #[serde(default)]
-    pub nesting: bool,
 }
 
 /// When a runner entered each phase, by the host's clock.
@@ -313,25 +288,6 @@ impl Phase {
     }
 }
 
-impl Spec {
-    /// Instances of an image, with nothing else said.
-    pub fn new(pool: &str, image: &str, instance_type: InstanceType) -> Self {
-        Self {
-            pool: pool.to_owned(),
-            image: image.to_owned(),
-            fingerprint: String::new(),
-            baked: None,
-            instance_type,
-            profiles: Vec::new(),
-            cpu: None,
-            memory: None,
-            disk: None,
-            guest: String::new(),
-            nesting: false,
-        }
-    }
-}
-
 impl Record {
     /// A runner that was accepted at `now`; `claimed` tells whether a credential waits for it.
     pub fn planned(name: InstanceName, spec: Spec, claimed: bool, now: Timestamp) -> Self {
@@ -360,6 +316,8 @@ impl Record {
             handover: if claimed { Handover::Wanted } else { Handover::None },
             pushing_since: None,
             handed_over_at: None,
+            frost: Frost::None,
+            frost_since: None,
             removal: None,
             kept: None,
             refusals: 0,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Action, CloudRunnerState, Event, Handover, InstanceName, Keeper, NamePrefix, Phase, Record,
-    RunnerId, Spec,
+    Action, CloudRunnerState, Event, Frost, Handover, InstanceName, Keeper, NamePrefix, Phase,
+    Record, RunnerId, Spec,
 };
 
 /// An instance of ours as LXD lists it.
@@ -23,8 +23,10 @@ pub struct Observed {
     pub spec: Spec,
     /// Who decides what becomes of it, as its keys tell.
     pub keeper: Keeper,
-    /// Its state.
+    /// Its state, if nobody of us has frozen it.
     pub state: CloudRunnerState,
+    /// Whether LXD says that it is frozen.
+    pub frozen: bool,
 }
 
 /// What is to be done about the difference.
@@ -57,13 +59,18 @@ pub fn recover(
         match records.get(*id) {
             None => {
                 let (name, spec) = (one.name.clone(), one.spec.clone());
-                recovery.adopted.push(Record::adopted(name, spec, one.keeper, now));
+                let mut record = Record::adopted(name, spec, one.keeper, now);
+                // Who froze it is not known any more; whether it is needed, the farm decides anew.
+                if is_of_farm_and_frozen(one) {
+                    record.frost = Frost::Thawing;
+                }
+                recovery.adopted.push(record);
                 recovery.events.push(((*id).clone(), first_news(one)));
             }
             Some(record) if record.phase == Phase::Gone => {
                 recovery.orphans.push(one.name.clone());
             }
-            Some(_) => recovery.events.push(((*id).clone(), Event::Seen(one.state))),
+            Some(_) => recovery.events.push(((*id).clone(), news(one))),
         }
     }
     for (id, record) in records {
@@ -79,6 +86,9 @@ pub fn recover(
 
 /// An instance in no record that does not run will never run: nobody waits for it.
 fn first_news(one: &Observed) -> Event {
+    if is_of_farm_and_frozen(one) {
+        return Event::SeenFrozen;
+    }
     match one.state {
         CloudRunnerState::Created | CloudRunnerState::Stopped | CloudRunnerState::Error => {
             let reason = "found in LXD, in no record and not running".to_owned();
@@ -89,6 +99,14 @@ fn first_news(one: &Observed) -> Event {
         | CloudRunnerState::Unknown
         | CloudRunnerState::Unexpected => Event::Seen(one.state),
     }
+}
+
+fn news(one: &Observed) -> Event {
+    if one.frozen { Event::SeenFrozen } else { Event::Seen(one.state) }
+}
+
+fn is_of_farm_and_frozen(one: &Observed) -> bool {
+    one.frozen && one.keeper == Keeper::Farm
 }
 
 fn has_lost_credential(record: &Record) -> bool {
@@ -137,11 +155,11 @@ mod tests {
             let state = |runs| if runs { CloudRunnerState::Active } else { CloudRunnerState::Stopped };
             let mut observed: Vec<Observed> = listed
                 .iter()
-                .map(|(n, runs)| Observed { name: name(*n), spec: spec(), keeper: Keeper::Person, state: state(*runs) })
+                .map(|(n, runs)| Observed { name: name(*n), spec: spec(), keeper: Keeper::Person, state: state(*runs), frozen: false })
                 .collect();
             let other = |n| InstanceName::new("other".parse().unwrap(), RunnerId::from_bits(n));
             observed.extend((0..strangers).map(|n| {
-                Observed { name: other(n), spec: spec(), keeper: Keeper::Farm, state: CloudRunnerState::Stopped }
+                Observed { name: other(n), spec: spec(), keeper: Keeper::Farm, state: CloudRunnerState::Stopped, frozen: false }
             }));
             let prefix = "t".parse().unwrap();
             let found = recover(&records, &observed, &BTreeSet::new(), &prefix, NOW);

@@ -34,6 +34,7 @@ fn record(n: u64) -> Arc<Record> {
         disk: None,
         guest: String::new(),
         nesting: false,
+        share: String::new(),
     };
     Arc::new(Record::planned(format!("t-{id}").parse().unwrap(), spec, true, now()))
 }

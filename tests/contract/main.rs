@@ -56,6 +56,7 @@ macro_rules! on_target {
                 start_twice_and_stop_twice,
                 refuses_to_delete_what_runs,
                 stops_and_deletes_what_is_frozen,
+                freezes_twice_and_thaws_twice,
                 deletes_an_ephemeral_one_when_it_stops,
                 tells_a_shutdown_from_inside,
                 answers_none_for_what_is_not_there,

@@ -43,6 +43,26 @@ async fn assert_not_found_anywhere(guest: &Guest<'_>, secret: &str) {
     guest.shell("rm /run/larm/needle /root/needle").await;
 }
 
+/// A container has the host's clock, and no right to set it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clock_of_a_container_is_left_alone() {
+    let Some(host) = Host::find().await else { return };
+    let mut guest = host.boot().await;
+    guest.until(GuestPhase::Ready).await;
+    for (seconds, code) in [("0", 0), ("9999999999", 0), ("now", 64)] {
+        let mut command = command::clock(0);
+        command.pop();
+        command.push(seconds.to_owned());
+        assert_eq!(guest.exec(command).await.code, code, "{seconds}");
+    }
+    let now = larm::clock::now().as_second();
+    assert_eq!(guest.exec(command::clock(now)).await.code, 0);
+    let theirs: i64 = guest.shell("date +%s").await.trim().parse().unwrap();
+    assert!((theirs - now).abs() < 60, "{theirs} there, {now} here");
+    drop(guest);
+    host.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_life_with_a_just_in_time_configuration() {
     let Some(host) = Host::find().await else { return };

@@ -112,6 +112,11 @@ everywhere! {
     pushed::guests_get_the_application_from_the_host,
     pushed::a_damaged_application_is_told_and_never_run,
     pushed::a_wait_for_the_application_holds_up_nothing,
+    frost::a_frozen_standby_is_thawed_for_its_credential,
+    frost::a_manager_goes_on_from_every_frost,
+    frost::what_somebody_thaws_is_frozen_again,
+    frost::a_frozen_standby_is_removed_as_it_is,
+    frost::a_frozen_standby_outlives_a_lost_store,
     restart::a_manager_goes_on_from_every_phase,
     restart::a_lost_store_is_rebuilt_from_lxd,
 }

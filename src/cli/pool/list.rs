@@ -46,6 +46,14 @@ pub(super) async fn run(_: Arguments, context: &Context) -> Result<Outcome, CliE
     Ok(Outcome::Done)
 }
 
+/// How many are free, and how many of them are frozen if any are.
+fn free(pool: &PoolStatus) -> String {
+    match pool.cold.len() {
+        0 => pool.free.len().to_string(),
+        cold => format!("{} ({cold} frozen)", pool.free.len()),
+    }
+}
+
 fn row(pool: &PoolStatus) -> Vec<String> {
     vec![
         pool.name.clone(),
@@ -54,7 +62,7 @@ fn row(pool: &PoolStatus) -> Vec<String> {
         pool.busy.len().to_string(),
         pool.listening.len().to_string(),
         pool.registering.len().to_string(),
-        pool.free.len().to_string(),
+        free(pool),
         pool.coming.len().to_string(),
         pool.max.to_string(),
         pool.queued.to_string(),

@@ -57,9 +57,18 @@ fn row(runner: &Runner, now: Timestamp) -> Vec<String> {
         runner.phase.to_string(),
         print::age(runner.since, now),
         note(runner),
-        runner.state.to_string(),
+        state(runner),
         print::age(runner.created_at, end),
     ]
+}
+
+/// The state; of a frozen standby that it is frozen.
+fn state(runner: &Runner) -> String {
+    if runner.frost.is_cold() {
+        format!("{}, {}", runner.state, runner.frost.as_str())
+    } else {
+        runner.state.to_string()
+    }
 }
 
 /// The health; of one that is held how long.

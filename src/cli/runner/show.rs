@@ -42,6 +42,9 @@ fn facts(runner: &Runner) -> Vec<(&'static str, String)> {
         ("instance", instance(&runner.instance)),
         ("credential", credential(runner.handover).to_owned()),
     ];
+    if runner.frost.is_cold() {
+        facts.push(("frost", runner.frost.as_str().to_owned()));
+    }
     if let Some(removal) = &runner.removal {
         let force = if removal.force { ", by force" } else { "" };
         facts.push(("removal", format!("{}{force}", removal.reason)));

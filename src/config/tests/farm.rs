@@ -59,6 +59,8 @@ memory = "32GiB"
 disk = "100GiB"
 min_idle = 1
 standby = 2
+frozen = 1
+share = "acme"
 max = 6
 priority = -3
 idle_timeout = "10m"
@@ -140,6 +142,8 @@ fn a_pool_may_say_everything_itself() {
     assert_eq!(big.spec.instance_type, InstanceType::Container);
     assert_eq!((big.spec.cpu, big.spec.disk.as_deref()), (Some(8), Some("100GiB")));
     assert_eq!(big.spec.profiles, ["big"]);
+    assert_eq!((big.frozen, big.spec.share.as_str()), (1, "acme"));
+    assert_eq!(big.lifetime, Some(settings.runner.lifetime));
     assert_eq!((big.min_idle, big.standby, big.max, big.priority), (1, 2, 6, -3));
     let deadlines = Deadlines {
         boot: SignedDuration::from_mins(2),
@@ -267,6 +271,16 @@ fn standbys_are_no_more_than_the_pools_of_their_shape_may_have() {
     let expected = "larm.toml:6: `standby` is 6, but all pools with this shape of instance may have \
         only 2 runners (`max`)";
     assert_eq!(faults_of(&format!("{token}{a}{other}")), [expected]);
+}
+
+#[test]
+fn no_more_standbys_are_frozen_than_there_are() {
+    let pool = "[[pool]]\nname = \"a\"\ngithub = \"acme/web\"\nstandby = 1\nfrozen = ";
+    let text = |frozen: u16| format!("[github]\ntoken_file = \"/t\"\n{pool}{frozen}\n");
+    assert!(read(&text(1)).is_ok());
+    let expected = "larm.toml:7: `frozen` is 2, but `standby` is only 1: so many of the standbys are \
+        frozen";
+    assert_eq!(faults_of(&text(2)), [expected]);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 #   report                  print the status and the metrics files, as larm's `guest/report.rs` says
 #   flush idle|busy         end the runner; `idle` leaves one alone that has a job (exit code 10)
 #   unregister              remove the runner's registration, with the token that was pushed
+#   clock SECONDS           put the clock right after the guest was frozen: seconds since the epoch
 #   run, ended              for larm-runner.service: take the credential and run the listener
 #   expire                  for larm-lifetime.service: end the runner and its guest
 #
@@ -72,6 +73,18 @@ give_services() {
     result=$?
     [ -z "$said" ] || printf '%s\n' "$said"
     [ $result -eq 0 ] || fail "${said##*"$NL"}"
+}
+
+# A virtual machine's clock stands still while it is frozen. A container has the host's, which is
+# right and not its own to set.
+set_clock() {
+    case $1 in
+        '' | *[!0-9]*) exit 64 ;;
+    esac
+    off=$(($1 - $(date +%s)))
+    [ $off -gt 1 ] || [ $off -lt -1 ] || return 0
+    ! systemd-detect-virt --quiet --container || return 0
+    date --set "@$1" > /dev/null
 }
 
 # limit_lifetime [--no-block]: from now on.
@@ -596,6 +609,7 @@ case ${1-} in
     report) notice_restart; report ;;
     flush) flush "${2:?}" ;;
     unregister) unregister ;;
+    clock) set_clock "${2:?}" ;;
     run) run ;;
     install) install ;;
     ended) ended ;;

@@ -34,6 +34,9 @@ pub struct PoolStatus {
     pub min_idle: usize,
     /// How many instances are to be booted and not registered.
     pub standby: usize,
+    /// How many of these are to be frozen.
+    #[serde(default)]
+    pub frozen: usize,
     /// How many runners it may have at once.
     pub max: usize,
     /// Its priority.
@@ -46,6 +49,9 @@ pub struct PoolStatus {
     pub registering: Vec<RunnerId>,
     /// Instances of its shape that are booted and in no pool.
     pub free: Vec<RunnerId>,
+    /// Those of them that are frozen, or will be at once.
+    #[serde(default)]
+    pub cold: Vec<RunnerId>,
     /// Instances of its shape that are being made.
     pub coming: Vec<RunnerId>,
     /// How many queued jobs it could take.

@@ -110,6 +110,11 @@ impl Dispatcher {
         if action == Action::Install {
             return self.install(id, record);
         }
+        // The probe would hang; its answer comes by here again.
+        let probes = self.memory.asking.contains(&(id.clone(), Action::Probe));
+        if action == Action::Freeze && probes {
+            return;
+        }
         let mut order = Order::new(record, action);
         match action {
             Action::HandOver if record.binding.is_none() => {
@@ -125,6 +130,8 @@ impl Dispatcher {
             | Action::Create
             | Action::Start
             | Action::Install
+            | Action::Freeze
+            | Action::Thaw
             | Action::Quiesce { .. }
             | Action::Remove
             | Action::Inspect
@@ -138,7 +145,8 @@ impl Dispatcher {
         let Some(record) = self.records.get(&id) else { return };
         // From its end on a runner's instance is only waited for to go.
         let over = record.phase >= Phase::Finished || self.drain.is_cancelled();
-        if over || !self.memory.asking.insert((id, action)) {
+        let mute = action == Action::Probe && record.frost.is_cold();
+        if over || mute || !self.memory.asking.insert((id, action)) {
             return;
         }
         self.executor.run(Order::new(record, action));

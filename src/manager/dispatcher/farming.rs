@@ -21,6 +21,12 @@ impl Dispatcher {
             FarmOrder::Move(Move::Retire { runner, reason, mismatch }) => {
                 self.retire(&runner, reason, mismatch, now, batch);
             }
+            FarmOrder::Move(Move::Freeze { runner }) => {
+                self.meet(&runner, &Event::FreezeWanted, now, batch);
+            }
+            FarmOrder::Move(Move::Thaw { runner }) => {
+                self.meet(&runner, &Event::ThawWanted, now, batch);
+            }
             FarmOrder::Move(Move::Release { runner }) => {
                 self.meet(&runner, &Event::Released, now, batch);
             }

@@ -22,7 +22,7 @@ impl Dispatcher {
         self.forget_gone(batch);
         self.unregister_held();
         self.executor.prune_logs();
-        let live = self.records.values().filter(|record| record.is_live());
+        let live = self.records.values().filter(|record| is_asked(record));
         let probes = live.map(|record| (record.id().clone(), Action::Probe));
         let questions: BTreeSet<_> = probes.collect();
         batch.asks.extend(questions.iter().cloned());
@@ -186,7 +186,7 @@ impl Dispatcher {
     }
 
     pub(super) fn answer_sweeps(&mut self) {
-        let live = |id: &RunnerId| self.records.get(id).is_some_and(|one| one.is_live());
+        let live = |id: &RunnerId| self.records.get(id).is_some_and(|one| is_asked(one));
         let (done, open): (Vec<_>, Vec<_>) =
             self.memory.sweeps.drain(..).partition(|sweep| sweep.is_over(live));
         self.memory.sweeps = open;
@@ -206,6 +206,11 @@ impl Dispatcher {
             memory.remove_tokens.retain(|id, _| wanted(id));
         }
     }
+}
+
+/// Whether its guest is asked for its health: a frozen one does not answer.
+fn is_asked(record: &Record) -> bool {
+    record.is_live() && !record.frost.is_cold()
 }
 
 /// Whether a remove token may yet be used: the runner is being removed or has ended, and what it

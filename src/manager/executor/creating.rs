@@ -61,7 +61,7 @@ impl Executor {
         }
     }
 
-    async fn change_state(
+    pub(super) async fn change_state(
         &self,
         record: &Record,
         change: StateChange,

@@ -8,7 +8,7 @@ use super::registering::Unregistered;
 use super::{Executor, Secrets, exec, fault};
 use crate::guest::{command, handover, report};
 use crate::lxd::{Error, ErrorKind, StateChange, StatusCode};
-use crate::model::{Event, Fault, GuestReport, InstanceName, Quiesced, Record};
+use crate::model::{Event, Fault, Frost, GuestReport, InstanceName, Quiesced, Record};
 
 const UNREGISTER_LIMIT: Duration = Duration::from_mins(1);
 
@@ -65,7 +65,9 @@ impl Executor {
     pub(super) async fn collect(&self, record: &Record, logs: bool, secrets: Secrets<'_>) -> Event {
         let remove_token = secrets.remove_token;
         let complete = record.metrics.post_job.is_some() && record.exit_code.is_some();
-        if complete && !logs && remove_token.is_none() {
+        // A frozen guest tells nothing, and had no job.
+        let mute = record.frost == Frost::Frozen && !logs;
+        if mute || (complete && !logs && remove_token.is_none()) {
             return Event::Collected(None);
         }
         let report = match self.last_report(&record.name).await {

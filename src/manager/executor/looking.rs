@@ -2,7 +2,7 @@
 
 use super::{Executor, exec};
 use crate::guest::{command, probe};
-use crate::lxd::{Error, Instance};
+use crate::lxd::{Error, Instance, StatusCode};
 use crate::manager::command::Input;
 use crate::manager::keys;
 use crate::model::{CloudRunnerState, Event, InstanceName, InstanceType, Observed, Phase, Record};
@@ -11,6 +11,7 @@ impl Executor {
     pub(super) async fn inspect(&self, record: &Record) -> Event {
         Event::Seen(match self.ours(&record.name).await {
             Ok(None) => CloudRunnerState::Deleted,
+            Ok(Some(instance)) if is_frozen(&instance) => return Event::SeenFrozen,
             Ok(Some(instance)) => state(&instance, record.phase > Phase::Creating),
             Err(error) => {
                 tracing::debug!(runner = %record.name, %error, "not inspected");
@@ -52,7 +53,8 @@ impl Executor {
         };
         let spec = keys::spec(&instance.config, instance_type, &instance.profiles);
         let keeper = keys::keeper(&instance.config);
-        Some(Observed { name, spec, keeper, state: state(instance, was_started(instance)) })
+        let state = state(instance, was_started(instance));
+        Some(Observed { name, spec, keeper, state, frozen: is_frozen(instance) })
     }
 
     /// The instance, if it is there and carries our keys. One that lost them is not touched.
@@ -71,6 +73,10 @@ impl Executor {
 /// LXD gives an instance that was never started a time of use in the year 1 or 1970.
 fn was_started(instance: &Instance) -> bool {
     instance.last_used_at.is_some_and(|at| at.as_second() > 0)
+}
+
+fn is_frozen(instance: &Instance) -> bool {
+    instance.status_code == StatusCode::FROZEN
 }
 
 fn state(instance: &Instance, started: bool) -> CloudRunnerState {

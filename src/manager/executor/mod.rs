@@ -2,6 +2,7 @@
 
 mod creating;
 mod ending;
+mod freezing;
 mod handing_over;
 mod installing;
 mod looking;
@@ -175,6 +176,8 @@ impl Executor {
             Action::Create => self.create(record).await,
             Action::Start => self.start(record).await,
             Action::Install => self.push_application(record).await,
+            Action::Freeze => self.freeze(record).await,
+            Action::Thaw => self.thaw(record).await,
             Action::HandOver => self.hand_over(record, order.credential.as_ref()).await,
             Action::Quiesce { force } => self.quiesce(record, force).await,
             Action::Collect { logs } => self.collect(record, logs, order.secrets()).await,

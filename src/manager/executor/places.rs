@@ -71,9 +71,12 @@ impl Places {
             Action::Start => self.ahead(&self.starts).await,
             Action::Remove => self.remove().await,
             Action::Install => self.pushes.acquire().await.ok(),
-            Action::Collect { .. } | Action::Inspect | Action::Probe => self.ask().await,
-            // GitHub may be asked first: where it does not answer, nobody else is kept waiting.
-            Action::HandOver | Action::Quiesce { .. } => None,
+            Action::Freeze | Action::Collect { .. } | Action::Inspect | Action::Probe => {
+                self.ask().await
+            }
+            // GitHub may be asked first: where it does not answer, nobody else is kept waiting. And a
+            // job waits for a thaw.
+            Action::HandOver | Action::Quiesce { .. } | Action::Thaw => None,
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Farm, fits, is_queued};
-use crate::model::{Handover, Job, JobId, JobState, Phase, Pool, Record, Spec, Unregistrable};
+use crate::model::{
+    Frost, Handover, Job, JobId, JobState, Phase, Pool, Record, Spec, Unregistrable,
+};
 
 /// GitHub's lists lag behind: what they said of a job so shortly before a runner got busy says
 /// nothing of whether the runner has it.
@@ -29,7 +31,8 @@ pub(super) struct Census<'a> {
     pub(super) idle: BTreeMap<&'a str, Vec<&'a Record>>,
     /// How many places of each pool are taken by those that are of no use for new jobs.
     pub(super) held: BTreeMap<&'a str, Vec<&'a Record>>,
-    /// The farm's instances without a pool: standbys first, then those that have come farthest.
+    /// The farm's instances without a pool, in the order in which they serve: warm standbys, frozen
+    /// ones, then those that have come farthest.
     pub(super) free: Vec<&'a Record>,
     /// Those with no job that are not what a pool makes now.
     pub(super) outdated: Vec<&'a Record>,
@@ -49,7 +52,9 @@ impl<'a> Census<'a> {
         for record in farm.records.values().filter(|record| record.phase <= Phase::Busy) {
             census.count(farm, record);
         }
-        census.free.sort_by_key(|record| (std::cmp::Reverse(record.phase), record.created_at()));
+        census.free.sort_by_key(|record| {
+            (coldness(record), std::cmp::Reverse(record.phase), record.created_at())
+        });
         census.cover(farm);
         census
     }
@@ -87,7 +92,10 @@ impl<'a> Census<'a> {
         if record.removal.is_some() {
             return;
         }
-        if wanted && !is_doomed(farm, record) {
+        let until = frozen_until(farm, record);
+        let too_long = until.is_some_and(|until| until <= farm.now);
+        if wanted && !is_doomed(farm, record) && !too_long {
+            self.look_again.extend(until);
             self.free.push(record);
         } else {
             self.outdated.push(record);
@@ -135,6 +143,24 @@ impl<'a> Census<'a> {
             .map(AsRef::as_ref)
             .filter(|job| open(job) && heard_before(job) && fits(pool, job))
             .min_by_key(|job| (run != Some(job.run_id), job.queued_at, job.id))
+    }
+}
+
+/// Until when it may stay frozen.
+pub(super) fn frozen_until(farm: Farm<'_>, record: &Record) -> Option<Timestamp> {
+    let pool = farm.pools.iter().find(|pool| pool.spec.same_shape(&record.spec))?;
+    record.frozen_until(pool.lifetime)
+}
+
+/// The smaller, the sooner it can take a job.
+fn coldness(record: &Record) -> u8 {
+    if record.phase < Phase::Standby {
+        return 3;
+    }
+    match record.frost {
+        Frost::None => 0,
+        Frost::Thawing => 1,
+        Frost::Wanted | Frost::Frozen => 2,
     }
 }
 

@@ -9,9 +9,11 @@
 //! census   who is there: idle, busy, on their way, free for any pool of their shape
 //! serve    jobs first, then idle runners, then standbys
 //! trim     what nobody needs any more, the idle only
+//! frost    which standbys wait frozen, and which warm
 //! ```
 
 mod census;
+mod frost;
 mod serve;
 mod trim;
 
@@ -68,6 +70,16 @@ pub enum Move {
         reason: String,
         /// What is wrong with it, if anything is.
         mismatch: Option<Mismatch>,
+    },
+    /// Freeze a standby until it is needed.
+    Freeze {
+        /// The standby.
+        runner: RunnerId,
+    },
+    /// Thaw a standby: it is the next that a job gets.
+    Thaw {
+        /// The standby.
+        runner: RunnerId,
     },
     /// Hold a runner's instance no longer, as its room is needed.
     Release {

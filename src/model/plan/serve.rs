@@ -46,6 +46,17 @@ pub(super) struct Server<'a> {
     holders: BTreeMap<&'a str, Arc<[RunnerId]>>,
 }
 
+/// What the pools of one shape of instance want of standbys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape<'a> {
+    /// One of the pools.
+    pub(super) pool: &'a Arc<Pool>,
+    /// How many there are to be.
+    pub(super) standby: usize,
+    /// How many of them are to be frozen.
+    pub(super) frozen: usize,
+}
+
 /// Why a pool cannot have one more instance now.
 type Refusal = Waiting;
 
@@ -208,9 +219,9 @@ impl<'a> Server<'a> {
 
     /// Keeps as many instances booted as the pools of each shape want.
     pub(super) fn serve_standbys(&mut self) {
-        for (pool, wanted) in self.shapes() {
+        for Shape { pool, standby, .. } in self.shapes() {
             let there = self.free.iter().filter(|one| one.spec.same_shape(&pool.spec)).count();
-            for _ in there..wanted {
+            for _ in there..standby {
                 // They belong to no pool, so that no pool has to have a place.
                 if !self.starved.is_empty() || self.make(pool).is_err() {
                     break;
@@ -219,14 +230,17 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// One pool of each shape, with the greatest wish for standbys.
-    pub(super) fn shapes(&self) -> Vec<(&'a Arc<Pool>, usize)> {
-        let mut shapes: Vec<(&Arc<Pool>, usize)> = Vec::new();
+    /// One pool of each shape, with the greatest wishes for standbys.
+    pub(super) fn shapes(&self) -> Vec<Shape<'a>> {
+        let mut shapes: Vec<Shape<'a>> = Vec::new();
         for pool in &self.pools {
-            match shapes.iter_mut().find(|(one, _)| one.spec.same_shape(&pool.spec)) {
-                Some((_, wanted)) => *wanted = pool.standby.max(*wanted),
-                None => shapes.push((*pool, pool.standby)),
-            }
+            let known = shapes.iter_mut().find(|one| one.pool.spec.same_shape(&pool.spec));
+            let Some(shape) = known else {
+                shapes.push(Shape { pool, standby: pool.standby, frozen: pool.frozen });
+                continue;
+            };
+            shape.standby = pool.standby.max(shape.standby);
+            shape.frozen = pool.frozen.max(shape.frozen);
         }
         shapes
     }

@@ -1,5 +1,6 @@
 //! The plan against single situations, and against a farm that lives.
 
+mod frost;
 mod holds;
 mod life;
 mod situations;
@@ -43,6 +44,7 @@ fn spec(pool: &str, gib: u64) -> Spec {
         disk: None,
         guest: String::new(),
         nesting: false,
+        share: String::new(),
     }
 }
 
@@ -54,6 +56,8 @@ fn pool(name: &str, path: &str, labels: &[&str]) -> Pool {
         spec: spec(name, 1),
         min_idle: 0,
         standby: 0,
+        frozen: 0,
+        lifetime: None,
         max: 4,
         priority: 0,
         idle_timeout: SignedDuration::from_mins(5),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::census::{is_doomed, later};
-use super::serve::Server;
+use super::census::{frozen_until, is_doomed, later};
+use super::frost;
+use super::serve::{Server, Shape};
 use super::{Move, Plan};
 use crate::model::{Cost, Mismatch, Phase, Pool, Record};
 
@@ -18,6 +19,8 @@ pub(super) fn trim(mut server: Server<'_>) -> Plan {
     trim.surplus_standbys();
     trim.surplus_idle();
     trim.make_room();
+    let Trim { chosen, .. } = trim;
+    frost::tend(&mut server, &chosen);
     server.plan
 }
 
@@ -37,6 +40,9 @@ impl<'a> Trim<'_, 'a> {
                     "GitHub gives no jobs to its version of the runner any more".to_owned()
                 }
                 (None, _) => format!("pool {} is no more", record.pool()),
+                (Some(_), None) if frozen_until(self.server.farm, record).is_some() => {
+                    "its guest's lifetime ends soon".to_owned()
+                }
                 (Some(_), None) => "no pool makes instances like it any more".to_owned(),
                 (Some(pool), Some(_)) if self.is_rolling(pool) => continue,
                 (Some(pool), Some(_)) => format!("pool {} makes other runners now", pool.name),
@@ -54,7 +60,7 @@ impl<'a> Trim<'_, 'a> {
     }
 
     fn surplus_standbys(&mut self) {
-        for (pool, wanted) in self.server.shapes() {
+        for Shape { pool, standby: wanted, .. } in self.server.shapes() {
             let of_shape = |one: &&Record| one.spec.same_shape(&pool.spec);
             let free: Vec<_> = self.server.free.iter().copied().filter(of_shape).collect();
             let mut surplus = free.len().saturating_sub(wanted);

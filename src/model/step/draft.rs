@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Action, Deadlines, JournalKind, Phase, Record, Step};
 use crate::model::telling;
 use crate::model::{
-    CloudRunnerState, Failure, Handover, Health, Mismatch, Removal, Retry, UnhealthyReason,
+    CloudRunnerState, Failure, Frost, Handover, Health, Mismatch, Removal, Retry, UnhealthyReason,
 };
 
 /// The longest pause before an action is repeated.
@@ -73,6 +73,9 @@ impl<'a> Draft<'a> {
         self.record.phase = phase;
         self.record.retry = None;
         self.record.marks.0.entry(phase).or_insert(self.now);
+        if matches!(phase, Phase::Listening | Phase::Busy) {
+            self.thaw();
+        }
         self.journal.push(JournalKind::Phase { phase, from, reason, guest_at });
     }
 
@@ -92,7 +95,9 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn ask(&mut self, action: Action) {
-        if !self.asks.contains(&action) {
+        // A frozen guest can be asked nothing.
+        let mute = action == Action::Probe && self.record.frost.is_cold();
+        if !mute && !self.asks.contains(&action) {
             self.asks.push(action);
         }
     }
@@ -127,6 +132,7 @@ impl<'a> Draft<'a> {
             let reason = reason.to_owned();
             self.record.removal = Some(Removal { since: self.now, force, reason });
             self.record.retry = None;
+            self.thaw();
         }
     }
 
@@ -185,6 +191,9 @@ fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Time
             Handover::Pushing => (record.pushing_since.unwrap_or(since), deadlines.register),
             Handover::Pushed | Handover::Taken => {
                 (record.handed_over_at.unwrap_or(since), deadlines.register)
+            }
+            Handover::Wanted if record.frost == Frost::Thawing => {
+                (record.frost_since.unwrap_or(since), deadlines.register)
             }
             Handover::None | Handover::Wanted | Handover::Unknown => return None,
         },

@@ -52,6 +52,7 @@ impl Draft<'_> {
         if claimed {
             self.record.handover = Handover::Taken;
             self.record.handed_over_at.get_or_insert(self.now);
+            self.thaw();
         } else if self.record.handover == Handover::Unknown {
             self.record.handover = Handover::None;
         }

@@ -8,7 +8,9 @@ use crate::model::{
 
 impl Draft<'_> {
     pub(super) fn probed(&mut self, probe: &Result<ProbeReading, String>) {
-        if !self.record.is_live() {
+        // A frozen guest does not answer.
+        let mute = probe.is_err() && self.record.frost.is_cold();
+        if !self.record.is_live() || mute {
             return;
         }
         let missing =
@@ -36,6 +38,7 @@ impl Draft<'_> {
             started: record.marks.0.get(&Phase::Booting).copied(),
             probe: record.probe.as_ref(),
             process_missing_since: record.process_missing_since,
+            frozen: record.frost.is_cold(),
         };
         self.record.health = judge(&vitals, self.deadlines, self.now);
     }

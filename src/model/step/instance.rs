@@ -80,6 +80,7 @@ impl Draft<'_> {
             self.note("the instance runs again".to_owned());
         }
         self.started();
+        self.seen_running();
     }
 
     fn instance_gone(&mut self) {
@@ -137,6 +138,9 @@ impl Draft<'_> {
                 self.record.last_probe = Some(self.now);
                 self.put_off_deadline();
                 self.ask(Action::Probe);
+            }
+            Phase::Standby if self.record.frost.is_cold() => {
+                self.give_up("it was not thawed in time");
             }
             Phase::Standby => self.give_up("it did not listen in time after it got its credential"),
             Phase::Planned | Phase::Creating => {

@@ -7,6 +7,7 @@
 mod application;
 mod draft;
 mod ending;
+mod frost;
 mod guest;
 mod health;
 mod hold;
@@ -15,7 +16,9 @@ mod registration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Deadlines, Event, Fault, Handover, JournalKind, Phase, Record, Registration};
+use super::{
+    Action, Deadlines, Event, Fault, Frost, Handover, JournalKind, Phase, Record, Registration,
+};
 use draft::Draft;
 
 pub use draft::next_due;
@@ -61,6 +64,13 @@ pub fn step(
         Event::Installed { version, took } => draft.installed(version, *took),
         Event::InstallFailed(fault) => draft.install_failed(fault),
         Event::Seen(state) => draft.seen(*state),
+        Event::SeenFrozen => draft.seen_frozen(),
+        Event::FreezeWanted => draft.freeze_wanted()?,
+        Event::Froze => draft.froze(),
+        Event::FreezeFailed(fault) => draft.freeze_failed(fault),
+        Event::ThawWanted => draft.thaw_wanted()?,
+        Event::Thawed(took) => draft.thawed(*took),
+        Event::ThawFailed(fault) => draft.thaw_failed(fault),
         Event::Reported(report) => draft.reported(report),
         Event::Probed(probe) => draft.probed(probe),
         Event::Claimed => draft.claimed()?,
@@ -90,6 +100,7 @@ impl Draft<'_> {
     fn claimed(&mut self) -> Result<(), Refused> {
         self.takes_credential()?;
         self.record.handover = Handover::Wanted;
+        self.thaw();
         self.begin_hand_over();
         Ok(())
     }
@@ -105,7 +116,8 @@ impl Draft<'_> {
 
     /// From here on the credential may be in the guest, whatever becomes of the push.
     fn begin_hand_over(&mut self) {
-        if self.record.phase == Phase::Standby && self.record.handover == Handover::Wanted {
+        let waits = self.record.phase == Phase::Standby && self.record.frost == Frost::None;
+        if waits && self.record.handover == Handover::Wanted {
             self.record.handover = Handover::Pushing;
             self.record.pushing_since = Some(self.now);
             if self.record.binding.is_some() {

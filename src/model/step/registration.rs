@@ -20,6 +20,7 @@ impl Draft<'_> {
         });
         self.record.binding = Some(binding.clone());
         self.record.handover = Handover::Wanted;
+        self.thaw();
         self.begin_hand_over();
         Ok(())
     }

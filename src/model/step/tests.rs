@@ -2,6 +2,7 @@
 
 mod application;
 mod hold;
+mod life;
 mod telling;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +30,7 @@ const GUEST_LIFE: [GuestPhase; 6] = [
 struct World {
     exists: bool,
     running: bool,
+    frozen: bool,
     guest: usize,
     has_credential: bool,
     has_application: bool,
@@ -43,31 +45,51 @@ struct World {
 #[derive(Debug, Clone)]
 enum Move {
     /// The action at hand is tried; its answer may be lost or a fault.
-    Act { outcome: Outcome },
+    Act {
+        outcome: Outcome,
+    },
     /// The guest goes on.
     GuestAdvances,
     /// The guest's report arrives.
     ReportArrives,
     /// A probe arrives, or fails.
-    ProbeArrives { works: bool },
+    ProbeArrives {
+        works: bool,
+    },
     /// LXD's view arrives.
     SeenArrives,
     /// Somebody deletes the instance.
     StrangerDeletes,
     /// The guest powers itself off.
     PowerOff,
+    /// The farm wants it frozen, or thawed.
+    Freeze,
+    Thaw,
+    /// Somebody thaws it.
+    StrangerThaws,
+    /// A credential is given for it.
+    Claim,
     /// A step of cloud-init's failed; the runner goes on all the same.
     BootError,
     /// Time passes.
-    Wait { seconds: i64 },
+    Wait {
+        seconds: i64,
+    },
     /// Somebody asks for removal.
-    Remove { force: bool },
+    Remove {
+        force: bool,
+    },
     /// Somebody wants its instance held, or lets go of it.
-    Hold { seconds: Option<i64> },
+    Hold {
+        seconds: Option<i64>,
+    },
     /// The manager starts anew without the credential.
     Restart,
     /// Any event at all, true or not, but for answers to actions that were never tried.
-    Nonsense { phase: usize, seq: u64 },
+    Nonsense {
+        phase: usize,
+        seq: u64,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,6 +117,10 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::StrangerDeletes),
         1 => Just(Move::PowerOff),
         1 => Just(Move::BootError),
+        3 => Just(Move::Freeze),
+        1 => Just(Move::Thaw),
+        1 => Just(Move::StrangerThaws),
+        1 => Just(Move::Claim),
         2 => (0i64..400).prop_map(|seconds| Move::Wait { seconds }),
         1 => any::<bool>().prop_map(|force| Move::Remove { force }),
         1 => proptest::option::of(0i64..2000).prop_map(|seconds| Move::Hold { seconds }),
@@ -194,6 +220,13 @@ impl Story {
         }
     }
 
+    fn look(&self) -> Event {
+        if self.world.exists && self.world.running && self.world.frozen {
+            return Event::SeenFrozen;
+        }
+        Event::Seen(self.seen())
+    }
+
     fn probe(&self) -> ProbeReading {
         let status = match (self.world.boot_error, self.guest()) {
             (true, _) => CloudInitStatus::Error,
@@ -210,7 +243,18 @@ impl Story {
         }
     }
 
+    fn freeze(&mut self, freeze: bool, failed: bool, fault: Fault) -> Event {
+        match (freeze, failed || !self.world.running) {
+            (true, true) => return Event::FreezeFailed(fault),
+            (false, true) => return Event::ThawFailed(fault),
+            (_, false) => self.world.frozen = freeze,
+        }
+        if freeze { Event::Froze } else { Event::Thawed(SignedDuration::ZERO) }
+    }
+
     fn act(&mut self, action: Action, outcome: Outcome) -> Option<Event> {
+        let frozen = self.world.frozen && action == Action::HandOver;
+        assert!(!frozen, "a frozen one gets a credential");
         let fault = Fault {
             transient: outcome == Outcome::Transient,
             message: "database is locked".into(),
@@ -232,6 +276,7 @@ impl Story {
                 self.world.has_application = true;
                 Event::Installed { version: "2.330.0".into(), took: SignedDuration::ZERO }
             }
+            Action::Freeze | Action::Thaw => self.freeze(action == Action::Freeze, failed, fault),
             Action::HandOver if failed || !self.world.running => Event::HandOverFailed(fault),
             Action::HandOver => {
                 self.world.has_credential = true;
@@ -259,7 +304,7 @@ impl Story {
                 self.lose_instance();
                 Event::Removed
             }
-            Action::Inspect => Event::Seen(self.seen()),
+            Action::Inspect => self.look(),
             Action::Probe => Event::Probed(Ok(self.probe())),
         };
         (outcome != Outcome::Lost).then_some(event)
@@ -286,10 +331,20 @@ impl Story {
                 self.meet(&Event::Probed(probe));
             }
             Move::SeenArrives => {
-                let state = self.seen();
-                self.meet(&Event::Seen(state));
+                let seen = self.look();
+                self.meet(&seen);
             }
             Move::StrangerDeletes => self.lose_instance(),
+            Move::Freeze => {
+                self.meet(&Event::FreezeWanted);
+            }
+            Move::Thaw => {
+                self.meet(&Event::ThawWanted);
+            }
+            Move::Claim => {
+                self.meet(&Event::Claimed);
+            }
+            Move::StrangerThaws => self.world.frozen = false,
             Move::BootError => self.world.boot_error = true,
             Move::PowerOff => self.world.running = false,
             Move::Wait { seconds } => self.wait(*seconds),
@@ -342,7 +397,11 @@ impl Story {
             | GuestPhase::Finished
             | GuestPhase::Failed => false,
         };
-        if self.world.running && !waits && self.world.guest + 1 < GUEST_LIFE.len() {
+        if self.world.running
+            && !self.world.frozen
+            && !waits
+            && self.world.guest + 1 < GUEST_LIFE.len()
+        {
             self.world.guest += 1;
         }
     }
@@ -411,44 +470,4 @@ proptest! {
         prop_assert_eq!(told.len(), 1, "metrics are told once");
         prop_assert!(!story.world.left_metrics || told[0].post_job.is_some(), "metrics are lost");
     }
-}
-
-#[test]
-fn a_whole_life_needs_no_luck() {
-    let mut story = admitted(true);
-    let mut phases = vec![story.record.phase];
-    for _ in 0..40 {
-        story.go_on();
-        if phases.last() != Some(&story.record.phase) {
-            phases.push(story.record.phase);
-        }
-    }
-    assert_eq!(phases.last(), Some(&Phase::Gone));
-    assert!(phases.contains(&Phase::Listening) && phases.contains(&Phase::Busy), "{phases:?}");
-    assert_eq!(story.record.metrics.installed_timestamp, Some(0.0));
-    assert_eq!(story.record.exit_code, Some(0));
-}
-
-#[test]
-fn a_busy_runner_refuses_an_unforced_removal() {
-    let mut story = admitted(true);
-    story.record.phase = Phase::Busy;
-    let asked = Event::RemovalWanted { force: false, reason: "asked".into() };
-    assert_eq!(step(&story.record, &asked, &story.deadlines, story.now), Err(super::Refused::Busy));
-}
-
-#[test]
-fn phases_that_were_missed_are_marked_within_the_hosts_clock() {
-    let mut story = admitted(true);
-    story.meet(&Event::Created(SignedDuration::ZERO));
-    story.meet(&Event::Started(SignedDuration::ZERO));
-    story.now += SignedDuration::from_secs(9);
-    let mut late = report(GuestPhase::Busy, 5);
-    late.reached.insert(GuestPhase::Ready, Timestamp::MAX);
-    late.reached.insert(GuestPhase::Listening, Timestamp::MIN);
-    story.meet(&Event::Reported(Box::new(late)));
-    let marks = story.record.marks.0.clone();
-    assert!(marks[&Phase::Booting] <= marks[&Phase::Standby]);
-    assert!(marks[&Phase::Standby] <= marks[&Phase::Listening]);
-    assert!(marks[&Phase::Listening] <= marks[&Phase::Busy]);
 }

@@ -44,6 +44,17 @@ pub(crate) async fn refuses_to_delete_what_runs(environment: Environment) {
     assert!(matches!(error.kind(), ErrorKind::StillRunning { .. }), "{error}");
 }
 
+/// What is frozen already, or runs already, is told by a kind of its own.
+pub(crate) async fn freezes_twice_and_thaws_twice(environment: Environment) {
+    let guest = environment.started().await;
+    guest.change(StateChange::Freeze).await.unwrap();
+    let frozen = guest.change(StateChange::Freeze).await.unwrap_err();
+    assert!(matches!(frozen.kind(), ErrorKind::Frozen { .. }), "{frozen}");
+    guest.change(StateChange::Unfreeze).await.unwrap();
+    let running = guest.change(StateChange::Unfreeze).await.unwrap_err();
+    assert!(matches!(running.kind(), ErrorKind::AlreadyRunning { .. }), "{running}");
+}
+
 /// A frozen guest is refused by delete, and a forced stop ends it as it is.
 pub(crate) async fn stops_and_deletes_what_is_frozen(environment: Environment) {
     let guest = environment.started().await;

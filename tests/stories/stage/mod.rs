@@ -135,6 +135,18 @@ impl Stage {
         running.stop(Duration::ZERO).await.unwrap();
     }
 
+    /// The manager ends, and the one that comes next finds nothing of what it knew.
+    pub async fn lose_store(&mut self) {
+        self.stop().await;
+        for file in std::fs::read_dir(&self.options.state_dir).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_file() {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        self.start();
+    }
+
     pub fn manager(&self) -> &LxdRunnerManager {
         &self.running.as_ref().unwrap().0
     }
@@ -299,5 +311,6 @@ fn spec_for(place: Place) -> Spec {
         disk: None,
         guest: String::new(),
         nesting: false,
+        share: String::new(),
     }
 }

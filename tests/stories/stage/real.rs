@@ -48,6 +48,7 @@ impl Real {
             disk: None,
             guest: String::new(),
             nesting: false,
+            share: String::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The tales, one file a theme.
 
+pub mod frost;
 pub mod hostile;
 pub mod life;
 pub mod logs;

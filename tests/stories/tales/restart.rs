@@ -76,14 +76,7 @@ pub async fn a_lost_store_is_rebuilt_from_lxd(place: Place) {
     stage.reaches(&idle, Phase::Listening).await;
     stage.reaches(&standby, Phase::Standby).await;
     stage.reaches(&busy, Phase::Busy).await;
-    stage.stop().await;
-    for file in std::fs::read_dir(&stage.options.state_dir).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_file() {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-    stage.start();
+    stage.lose_store().await;
     let mut view = stage.manager().subscribe();
     view.wait_for(|view| view.runners.len() == 3).await.unwrap();
     stage.reaches(&idle, Phase::Listening).await;

@@ -160,6 +160,7 @@ fn health(reading: &ProbeReading, now: Timestamp) -> Health {
         created: begin,
         started: Some(begin),
         probe: Some(&probe),
+        frozen: false,
         process_missing_since: None,
     };
     judge(&vitals, &Deadlines::default(), now)

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::{Move, fits};
 use super::{Scene, at, job, pool, spec};
 use crate::model::{
-    Cost, Event, GuestPhase, JobId, JobState, Phase, Pool, Quiesced, RunnerId, committed,
+    Cost, Event, Frost, GuestPhase, JobId, JobState, Phase, Pool, Quiesced, RunnerId, committed,
 };
 
 const REPOSITORIES: [&str; 2] = ["acme/web", "acme/api"];
@@ -35,16 +35,19 @@ struct World {
 }
 
 fn pools() -> impl Strategy<Value = Vec<Pool>> {
-    let one = (0..2usize, 1..8u8, 1..4u64, 0..2usize, 0..2usize, 1..4usize, 0..2i32);
+    let standbys = (0..3usize, 0..3usize);
+    let one = (0..2usize, 1..8u8, 1..4u64, 0..2usize, standbys, 1..4usize, 0..2i32);
     prop::collection::vec(one, 1..4).prop_map(|pools| {
         let numbered = pools.into_iter().enumerate();
-        let make = numbered.map(|(n, (target, labels, gib, min_idle, standby, max, priority))| {
+        let make = numbered.map(|(n, (target, labels, gib, min_idle, standbys, max, priority))| {
             let path = ["acme/web", "acme"][target];
             let labels: Vec<&str> =
                 (0..3).filter(|n| labels >> n & 1 == 1).map(|n: usize| LABELS[n]).collect();
             let mut pool = pool(&format!("p{n}"), path, &labels);
             pool.spec = spec(&pool.name, gib);
+            let (standby, frozen) = standbys;
             (pool.min_idle, pool.standby, pool.max) = (min_idle.min(max), standby, max);
+            pool.frozen = frozen.min(standby);
             pool.priority = priority;
             pool
         });
@@ -89,6 +92,8 @@ impl World {
                 self.scene.create(&spec);
             }
             Move::Release { runner } => self.scene.meet(&runner, &Event::Released),
+            Move::Freeze { runner } => self.scene.meet(&runner, &Event::FreezeWanted),
+            Move::Thaw { runner } => self.scene.meet(&runner, &Event::ThawWanted),
             Move::Bind { runner, binding } => self.scene.meet(&runner, &Event::Bound(binding)),
             Move::Retire { runner, reason, .. } => {
                 self.retired += 1;
@@ -130,6 +135,11 @@ impl World {
             let outcome = if busy { Quiesced::Busy } else { Quiesced::Stopped };
             self.scene.meet(id, &Event::Quiesced(outcome));
             return;
+        }
+        match record.frost {
+            Frost::Wanted => return self.scene.meet(id, &Event::Froze),
+            Frost::Thawing => return self.scene.meet(id, &Event::Thawed(SignedDuration::ZERO)),
+            Frost::None | Frost::Frozen => {}
         }
         match record.phase {
             Phase::Planned => self.scene.meet(id, &Event::Admitted),

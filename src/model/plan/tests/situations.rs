@@ -9,27 +9,33 @@ use crate::model::{Cost, Event, Fault, GuestPhase, JobState, Kept, Phase, Runner
 const WEB: &str = "acme/web";
 
 fn creates(moves: &[Move]) -> Vec<&str> {
-    let pools = moves.iter().filter_map(|one| match one {
-        Move::Create { spec } => Some(spec.pool.as_str()),
-        Move::Bind { .. } | Move::Retire { .. } | Move::Release { .. } => None,
-    });
-    pools.collect()
+    let mut pools = Vec::new();
+    for one in moves {
+        if let Move::Create { spec } = one {
+            pools.push(spec.pool.as_str());
+        }
+    }
+    pools
 }
 
 fn binds(moves: &[Move]) -> Vec<(&RunnerId, &str)> {
-    let bound = moves.iter().filter_map(|one| match one {
-        Move::Bind { runner, binding } => Some((runner, binding.pool.as_str())),
-        Move::Create { .. } | Move::Retire { .. } | Move::Release { .. } => None,
-    });
-    bound.collect()
+    let mut bound = Vec::new();
+    for one in moves {
+        if let Move::Bind { runner, binding } = one {
+            bound.push((runner, binding.pool.as_str()));
+        }
+    }
+    bound
 }
 
 fn retires(moves: &[Move]) -> Vec<&RunnerId> {
-    let gone = moves.iter().filter_map(|one| match one {
-        Move::Retire { runner, .. } => Some(runner),
-        Move::Create { .. } | Move::Bind { .. } | Move::Release { .. } => None,
-    });
-    gone.collect()
+    let mut gone = Vec::new();
+    for one in moves {
+        if let Move::Retire { runner, .. } = one {
+            gone.push(runner);
+        }
+    }
+    gone
 }
 
 #[test]
