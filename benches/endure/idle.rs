@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use crate::ground::Ground;
 use crate::larm::Larm;
-use crate::{change, number, process};
+use crate::number;
+use crate::process::Process;
+use crate::setting::change;
 
 /// The share of one core that the daemon may take.
 const MOST: f64 = 0.001;
@@ -20,8 +22,7 @@ const SETTLE: Duration = Duration::from_secs(15);
 type Requests = BTreeMap<String, f64>;
 
 pub(crate) async fn measure() -> bool {
-    let (standbys, seconds) =
-        (number("LARM_BENCH_STANDBYS", 30), number("LARM_BENCH_SECONDS", 60));
+    let (standbys, seconds) = (number("LARM_BENCH_STANDBYS", 30), number("LARM_BENCH_SECONDS", 60));
     let Some(ground) = Ground::open_alone().await else { return false };
     let pool = format!(
         "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\n\
@@ -41,7 +42,7 @@ pub(crate) async fn measure() -> bool {
 }
 
 async fn watch(ground: &Ground, larm: &Larm, seconds: u32) -> bool {
-    let process = process(ground);
+    let process = Process::of_daemon(&ground.path("state"));
     let before = requests(larm);
     // After the metrics were asked for: answering them is no rest.
     let (begin, cpu) = (Instant::now(), process.cpu_seconds());
@@ -68,9 +69,9 @@ fn is_sweeps(what: &str) -> bool {
 }
 
 fn made(before: &Requests, after: &Requests) -> Requests {
-    let grown = after.iter().map(|(what, count)| {
-        (what.clone(), count - before.get(what).copied().unwrap_or_default())
-    });
+    let grown = after
+        .iter()
+        .map(|(what, count)| (what.clone(), count - before.get(what).copied().unwrap_or_default()));
     grown.filter(|(_, count)| *count > 0.0).collect()
 }
 
@@ -78,9 +79,9 @@ fn requests(larm: &Larm) -> Requests {
     let output = larm.run(&["metrics", "--json"]);
     let samples: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let own = samples.iter().filter(|one| one["name"] == "larm_lxd_request_duration_seconds_count");
-    own.map(|one| (text(&one["labels"]["what"]), one["value"].as_f64().unwrap())).collect()
+    own.map(|one| (text(one.pointer("/labels/what")), one["value"].as_f64().unwrap())).collect()
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn text(value: Option<&Value>) -> String {
+    value.and_then(Value::as_str).unwrap_or_default().to_owned()
 }

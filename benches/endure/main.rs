@@ -28,6 +28,9 @@ mod larm;
 pub mod leftovers;
 #[path = "../shared/process.rs"]
 pub mod process;
+#[expect(dead_code, reason = "shared with other benchmarks")]
+#[path = "../shared/setting.rs"]
+mod setting;
 mod soak;
 
 use std::process::ExitCode;
@@ -58,21 +61,4 @@ async fn run() -> bool {
 fn number(name: &str, default: u32) -> u32 {
     let text = host::variable(name, "");
     if text.is_empty() { default } else { text.parse().unwrap() }
-}
-
-/// Replaces settings of a configuration that was written for tests; each must be there.
-fn change(ground: &ground::Ground, changes: &[(&str, &str)]) {
-    let file = ground.path("larm.toml");
-    let mut text = std::fs::read_to_string(&file).unwrap();
-    for (from, to) in changes {
-        assert!(text.contains(from), "there is no \"{from}\" in {text}");
-        text = text.replace(from, to);
-    }
-    std::fs::write(file, text).unwrap();
-}
-
-/// The process of a daemon that runs.
-fn process(ground: &ground::Ground) -> process::Process {
-    let pid = std::fs::read_to_string(ground.path("state/larm.pid")).unwrap();
-    process::Process(pid.split_whitespace().next().unwrap().parse().unwrap())
 }

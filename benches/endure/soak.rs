@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use crate::ground::Ground;
 use crate::larm::Larm;
+use crate::number;
 use crate::process::Process;
-use crate::{change, number, process};
+use crate::setting::{change, runners};
 
 /// How much the memory may grow from the first hundred jobs to the end.
 const GROWTH: f64 = 1.1;
@@ -45,7 +46,7 @@ pub(crate) async fn measure() -> bool {
     println!("{jobs} jobs of 0 s, {most} runners at most, {standbys} standbys");
     let Some(early) = run(&ground, jobs).await else { return false };
     standbys_ready().await;
-    let late = Load::of(process(&ground));
+    let late = Load::of(Process::of_daemon(&ground.path("state")));
     configure(&ground, most, 0);
     assert!(larm.run(&["reload"]).status.success(), "the reload failed");
     let good = verdict(&ground, &larm, early, late).await;
@@ -97,13 +98,14 @@ fn ended_jobs(ground: &Ground) -> u32 {
 }
 
 async fn tell(ground: &Ground, ended: u32, begin: Instant) -> Load {
-    let (load, seconds) = (Load::of(process(ground)), begin.elapsed().as_secs_f64());
+    let (load, seconds) =
+        (Load::of(Process::of_daemon(&ground.path("state"))), begin.elapsed().as_secs_f64());
     println!(
         "{ended:>6} jobs {seconds:>7.0} s {:>6.1} jobs/min {:>6.1} MiB {:>4} files {:>3} instances",
         f64::from(ended) * 60.0 / seconds,
         load.memory,
         load.files,
-        ground.instances().await.len(),
+        runners(ground).await.len(),
     );
     load
 }
@@ -116,7 +118,7 @@ async fn verdict(ground: &Ground, larm: &Larm, early: Load, late: Load) -> bool 
     let live = larm.runners().await.iter().filter(|one| one.phase != Phase::Gone).count();
     let checks = [
         (odd == 0, format!("{odd} of {} jobs failed or ran more than once", jobs.len())),
-        (gone, format!("instances left: {:?}", ground.instances().await)),
+        (gone, format!("instances left: {:?}", runners(ground).await)),
         (live == 0, format!("records that are not gone: {live}")),
         (late.files <= early.files + FILES, format!("files {} -> {}", early.files, late.files)),
         (
@@ -132,7 +134,7 @@ async fn verdict(ground: &Ground, larm: &Larm, early: Load, late: Load) -> bool 
 
 async fn nothing_is_left(ground: &Ground, larm: &Larm) {
     let waits = async || larm.runners().await.iter().any(|one| one.phase != Phase::Gone);
-    while !ground.instances().await.is_empty() || waits().await {
+    while !runners(ground).await.is_empty() || waits().await {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -1,12 +1,19 @@
 //! What the kernel tells of a process in `/proc` (proc documentation, `/proc/PID/stat`).
 
 use std::fs;
+use std::path::Path;
 
 /// A process that is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Process(pub u32);
 
 impl Process {
+    /// A daemon that runs, by the process id in its state directory.
+    pub fn of_daemon(state: &Path) -> Self {
+        let pid = fs::read_to_string(state.join("larm.pid")).unwrap();
+        Self(pid.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
     /// The CPU time that it has taken so far and that of its children which have ended, in seconds.
     pub fn cpu_seconds(self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
