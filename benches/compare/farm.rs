@@ -12,7 +12,7 @@ use crate::ground::{Ground, PATIENCE};
 use crate::larm::Larm;
 use crate::process::Process;
 use crate::rig::Rig;
-use crate::setting::{change, no_runner_is_left};
+use crate::setting::{change, delete_seeds, no_runner_is_left};
 use crate::{host, number};
 
 /// A kind of start.
@@ -56,6 +56,7 @@ pub(crate) async fn round(rig: &Rig, kind: &Kind, size: usize) -> Round {
     }
     no_runner_is_left(&ground).await;
     larm.stop();
+    delete_seeds(&ground).await;
     round
 }
 

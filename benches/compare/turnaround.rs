@@ -11,7 +11,7 @@ use crate::figures::Figures;
 use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::rig::Rig;
-use crate::setting::no_runner_is_left;
+use crate::setting::{delete_seeds, no_runner_is_left};
 
 /// Turnarounds in each round.
 const TURNS: usize = 3;
@@ -52,6 +52,7 @@ async fn farm(kind: &Kind) -> Vec<f64> {
     crate::farm::reload(&ground, &larm, kind, 1, 0);
     no_runner_is_left(&ground).await;
     larm.stop();
+    delete_seeds(&ground).await;
     lengths
 }
 

@@ -10,7 +10,7 @@ use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::number;
 use crate::process::Process;
-use crate::setting::{change, runners};
+use crate::setting::{change, delete_seeds, runners};
 
 /// How much the memory may grow from the first hundred jobs to the end.
 const GROWTH: f64 = 1.1;
@@ -51,6 +51,7 @@ pub(crate) async fn measure() -> bool {
     assert!(larm.run(&["reload"]).status.success(), "the reload failed");
     let good = verdict(&ground, &larm, early, late).await;
     larm.stop();
+    delete_seeds(&ground).await;
     good
 }
 

@@ -1,6 +1,7 @@
 //! What benchmarks do with the ground of the tests: other settings, and a wait that knows seeds.
 
 use crate::ground::Ground;
+use crate::leftovers;
 
 /// Replaces settings; each must be there.
 pub(crate) fn change(ground: &Ground, changes: &[(&str, &str)]) {
@@ -28,4 +29,11 @@ pub(crate) async fn runners(ground: &Ground) -> Vec<String> {
     let mut names = ground.instances().await;
     names.retain(|name| !name.contains("-seed-"));
     names
+}
+
+/// Deletes the seeds of a daemon that has stopped.
+pub(crate) async fn delete_seeds(ground: &Ground) {
+    for name in ground.instances().await {
+        leftovers::delete(&ground.client, &name).await;
+    }
 }
