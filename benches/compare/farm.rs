@@ -1,6 +1,7 @@
 //! larm: from a queued job to the end of its runner's instance.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use larm::model::{JournalKind, Phase};
 use larm::smoke::standin::{Event, EventKind};
@@ -12,8 +13,11 @@ use crate::ground::{Ground, PATIENCE};
 use crate::larm::Larm;
 use crate::process::Process;
 use crate::rig::Rig;
-use crate::setting::{change, delete_seeds, no_runner_is_left};
+use crate::setting::{change, delete_seeds, no_runner_is_left, settle};
 use crate::{host, number};
+
+/// So long the daemon has made nothing when a round begins.
+pub(crate) const QUIET: Duration = Duration::from_secs(5);
 
 /// A kind of start.
 pub(crate) struct Kind {
@@ -50,6 +54,7 @@ pub(crate) async fn round(rig: &Rig, kind: &Kind, size: usize) -> Round {
         reload(&ground, &larm, kind, size, size);
         larm.until_there_are(&ground, size, Phase::Standby).await;
     }
+    settle(&larm, QUIET).await;
     let round = measure(rig, &ground, &larm, size).await;
     if kind.standby {
         reload(&ground, &larm, kind, size, 0);
@@ -87,7 +92,7 @@ pub(crate) fn reload(ground: &Ground, larm: &Larm, kind: &Kind, most: usize, sta
 
 /// One job that is not measured: what the daemon and LXD do once is done then.
 pub(crate) async fn warm_up(ground: &Ground) {
-    ground.queue("acme/web", &["small"], std::time::Duration::ZERO);
+    ground.queue("acme/web", &["small"], Duration::ZERO);
     ground.all_finished().await;
     no_runner_is_left(ground).await;
 }
@@ -96,9 +101,8 @@ async fn measure(rig: &Rig, ground: &Ground, larm: &Larm, size: usize) -> Round 
     let daemon = Process::of_daemon(&ground.path("state"));
     let mut events = ground.github.events();
     let (larm_cpu, lxd_cpu, begin) = (daemon.cpu_seconds(), rig.lxd.cpu_seconds(), now());
-    let jobs: Vec<u64> = (0..size)
-        .map(|_| ground.queue("acme/web", &["small"], std::time::Duration::ZERO))
-        .collect();
+    let jobs: Vec<u64> =
+        (0..size).map(|_| ground.queue("acme/web", &["small"], Duration::ZERO)).collect();
     let mut times = follow(&mut events, &jobs).await;
     let mut runners = ground.runners_of_jobs();
     runners.retain(|job, _| jobs.contains(job));

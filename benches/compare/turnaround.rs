@@ -6,12 +6,12 @@ use std::time::Duration;
 use larm::model::Phase;
 
 use crate::bare::{Contender, Maker, name, now};
-use crate::farm::{Kind, configure, guest_times, kinds, warm_up};
+use crate::farm::{Kind, QUIET, configure, guest_times, kinds, warm_up};
 use crate::figures::Figures;
 use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::rig::Rig;
-use crate::setting::{delete_seeds, no_runner_is_left};
+use crate::setting::{delete_seeds, no_runner_is_left, settle};
 
 /// Turnarounds in each round.
 const TURNS: usize = 3;
@@ -33,6 +33,7 @@ async fn farm(kind: &Kind) -> Vec<f64> {
     ground.add_hook();
     let larm = Larm::start(&ground).await;
     warm_up(&ground).await;
+    settle(&larm, QUIET).await;
     let before = ground.github.jobs().len();
     if kind.standby {
         crate::farm::reload(&ground, &larm, kind, 1, 1);

@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use larm::model::Phase;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::number;
 use crate::process::Process;
-use crate::setting::change;
+use crate::setting::{change, requests, settle};
 
 /// The share of one core that the daemon may take.
 const MOST: f64 = 0.001;
-/// What guests and LXD still do after the last of them was ready.
-const SETTLE: Duration = Duration::from_secs(15);
+/// So long nothing was made when the rest begins.
+const SETTLE: Duration = Duration::from_secs(30);
 
 /// Requests to LXD so far, by kind.
-type Requests = BTreeMap<String, f64>;
+type Requests = BTreeMap<String, u64>;
 
 pub(crate) async fn measure() -> bool {
     let (standbys, seconds) = (number("LARM_BENCH_STANDBYS", 30), number("LARM_BENCH_SECONDS", 60));
@@ -35,7 +34,7 @@ pub(crate) async fn measure() -> bool {
     let larm = Larm::start(&ground).await;
     let count = usize::try_from(standbys).unwrap();
     larm.until_there_are(&ground, count, Phase::Standby).await;
-    tokio::time::sleep(SETTLE).await;
+    settle(&larm, SETTLE).await;
     let good = watch(&ground, &larm, seconds).await;
     larm.stop();
     good
@@ -43,18 +42,18 @@ pub(crate) async fn measure() -> bool {
 
 async fn watch(ground: &Ground, larm: &Larm, seconds: u32) -> bool {
     let process = Process::of_daemon(&ground.path("state"));
-    let before = requests(larm);
+    let before: Requests = requests(larm).into_iter().collect();
     // After the metrics were asked for: answering them is no rest.
     let (begin, cpu) = (Instant::now(), process.cpu_seconds());
     tokio::time::sleep(Duration::from_secs(seconds.into())).await;
     let (took, cpu) = (begin.elapsed().as_secs_f64(), process.cpu_seconds() - cpu);
-    let made = made(&before, &requests(larm));
+    let made = made(&before, &requests(larm).into_iter().collect());
     let share = cpu / took;
     println!("{:.0} s at rest: {cpu:.2} s of CPU, {:.3} % of a core", took, share * 100.0);
     println!("memory {:.1} MiB, {} open files", process.mebibytes(), process.open_files());
     for (what, count) in &made {
         let by = if is_sweeps(what) { "the sweep" } else { "NOT the sweep" };
-        println!("  {count:>6.0} {what} ({by})");
+        println!("  {count:>6} {what} ({by})");
     }
     let quiet = made.keys().all(|what| is_sweeps(what));
     let good = share < MOST && quiet;
@@ -72,16 +71,5 @@ fn made(before: &Requests, after: &Requests) -> Requests {
     let grown = after
         .iter()
         .map(|(what, count)| (what.clone(), count - before.get(what).copied().unwrap_or_default()));
-    grown.filter(|(_, count)| *count > 0.0).collect()
-}
-
-fn requests(larm: &Larm) -> Requests {
-    let output = larm.run(&["metrics", "--json"]);
-    let samples: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let own = samples.iter().filter(|one| one["name"] == "larm_lxd_request_duration_seconds_count");
-    own.map(|one| (text(one.pointer("/labels/what")), one["value"].as_f64().unwrap())).collect()
-}
-
-fn text(value: Option<&Value>) -> String {
-    value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    grown.filter(|(_, count)| *count > 0).collect()
 }
