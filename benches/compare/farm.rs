@@ -16,8 +16,9 @@ use crate::rig::Rig;
 use crate::setting::{change, delete_seeds, no_runner_is_left, settle};
 use crate::{host, number};
 
-/// So long the daemon has made nothing when a round begins.
-pub(crate) const QUIET: Duration = Duration::from_secs(5);
+/// So long the daemon has made nothing when a round begins: longer than it waits itself before it
+/// tries out how instances are made best.
+pub(crate) const QUIET: Duration = Duration::from_secs(8);
 
 /// A kind of start.
 pub(crate) struct Kind {
@@ -36,7 +37,6 @@ pub(crate) fn kinds() -> Vec<Kind> {
     let baked = Some(host::variable("LARM_BENCH_BAKED", "")).filter(|alias| !alias.is_empty());
     let mut kinds = vec![cold("larm, cold", None)];
     kinds.extend(baked.map(|alias| cold("larm, baked image", Some(alias))));
-    let creation = "auto".to_owned();
     kinds.push(Kind { name: "larm, standby", standby: true, image: None, creation });
     kinds
 }

@@ -6,7 +6,7 @@
 //! | `LARM_BENCH_SIZES` | how many instances at once, one after the other | `1,10,30` |
 //! | `LARM_BENCH_ROUNDS` | rounds of each contender at each size | 3 |
 //! | `LARM_BENCH_PARALLEL` | how many are created, started or deleted at a time, by every contender | 4 |
-//! | `LARM_BENCH_CREATION` | `[host] creation` of the cold contenders | `image` |
+//! | `LARM_BENCH_CREATION` | `[host] creation` of larm | `image` |
 //! | `LARM_BENCH_BAKED` | alias of a baked image | |
 //! | `LARM_BENCH_OUT` | the directory of `compare.json` and `compare.svg` | `target/bench` |
 //!

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::ground::Ground;
 use crate::larm::Larm;
-use crate::number;
 use crate::process::Process;
 use crate::setting::{change, requests, settle};
+use crate::{creation, number};
 
 /// The share of one core that the daemon may take.
 const MOST: f64 = 0.001;
@@ -29,7 +29,7 @@ pub(crate) async fn measure() -> bool {
     );
     ground.configure("30s", &pool);
     // As a user has it: the tests sweep often.
-    change(&ground, &[("sweep = '5s'\n", ""), ("creation = 'image'", "creation = 'auto'")]);
+    change(&ground, &[("sweep = '5s'\n", ""), ("creation = 'image'", &creation())]);
     ground.add_hook();
     let larm = Larm::start(&ground).await;
     let count = usize::try_from(standbys).unwrap();

@@ -9,6 +9,7 @@
 //! | `LARM_BENCH_SECONDS` | how long the rest is watched | 60 |
 //! | `LARM_BENCH_JOBS` | jobs of the soak | 1000 |
 //! | `LARM_BENCH_MAX` | runners that there may be at once during the soak | 12 |
+//! | `LARM_BENCH_CREATION` | `[host] creation` | `auto` |
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails says where")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints figures")]
@@ -61,4 +62,9 @@ async fn run() -> bool {
 fn number(name: &str, default: u32) -> u32 {
     let text = host::variable(name, "");
     if text.is_empty() { default } else { text.parse().unwrap() }
+}
+
+/// How instances are made: as a user has it, if nothing else is said.
+fn creation() -> String {
+    format!("creation = '{}'", host::variable("LARM_BENCH_CREATION", "auto"))
 }

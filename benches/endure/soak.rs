@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::ground::Ground;
 use crate::larm::Larm;
-use crate::number;
 use crate::process::Process;
 use crate::setting::{change, delete_seeds, runners};
+use crate::{creation, number};
 
 /// How much the memory may grow from the first hundred jobs to the end.
 const GROWTH: f64 = 1.1;
@@ -64,7 +64,7 @@ fn configure(ground: &Ground, most: u32, standbys: u32) {
         ),
     );
     let many = ("creations_per_minute = 1000", "creations_per_minute = 100000");
-    change(ground, &[("creation = 'image'", "creation = 'auto'"), many]);
+    change(ground, &[("creation = 'image'", &creation()), many]);
 }
 
 /// Queues all jobs and waits for their ends; what the daemon took at the first line.
