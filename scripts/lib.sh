@@ -121,3 +121,26 @@ install_rust() {
 newer_or_same() {
   [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
+
+# Builds a benchmark and what it needs, for release, and prints where it is. Run that and not cargo,
+# which would not wait for what it cleans up after Ctrl-C.
+bench_binary() {
+  local binary
+  binary=$(cargo bench --quiet --locked --no-run --bench "$1" --message-format=json |
+    jq -r --arg name "$1" 'select(.target.name? == $name and .executable != null).executable')
+  [ -x "$binary" ] || die "the benchmark $1 does not build"
+  echo "$binary"
+}
+
+# What the benchmarks on the host's LXD need, as the tests have it.
+bench_on_lxd() {
+  need_root
+  need_cargo
+  need_packages jq curl
+  "$HOME_DIR/scripts/lxd" up || die "LXD does not run"
+  export LARM_TEST_LXD_SOCKET=${LARM_TEST_LXD_SOCKET:-$(lxd_socket)}
+  export LARM_TEST_PROJECT=${LARM_TEST_PROJECT:-larm-test}
+  export LARM_TEST_IMAGE=${LARM_TEST_IMAGE:-larm-debian12}
+  export LARM_TEST_TYPE=${LARM_TEST_TYPE:-container}
+  trap give_back EXIT
+}

@@ -32,7 +32,11 @@ pub struct ImageSettings {
 
 /// `[image]` as written.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a table, [image]: the image of runners is `image` in [runner]"
+)]
 pub(super) struct ImageFragment {
     alias: Option<ImageAlias>,
     recipe: Option<AbsolutePath>,

@@ -153,7 +153,7 @@ fn no_configuration() {
 fn a_wrong_key() {
     let place = Place::with_config(
         r#"name_prefix = "ci"
-image = "x"
+colour = "x"
 "#,
     );
     assert_snapshot!(place.run(&["doctor"]), @r#"
@@ -162,9 +162,9 @@ image = "x"
     ----- stderr
     error: [DIR]/larm.toml:2: TOML parse error at line 2, column 1
       |
-    2 | image = ***
-      | ^^^^^
-    unknown field `image`, expected one of `name_prefix`, `state_dir`, `control_socket`, `control_group`, `log`, `lxd`, `runner`, `deadlines`, `limits`, `logs`, `github`, `connection`, `webhook`, `metrics`, `host`, `events`, `services`, `isolation`, `pool`
+    2 | colour = ***
+      | ^^^^^^
+    unknown field `colour`, expected one of `name_prefix`, `state_dir`, `control_socket`, `control_group`, `log`, `lxd`, `runner`, `deadlines`, `limits`, `logs`, `github`, `connection`, `webhook`, `metrics`, `host`, `events`, `image`, `services`, `isolation`, `pool`
     "#);
 }
 

@@ -1,0 +1,67 @@
+//! The figures as a table, as JSON and as a plot: the same rows in all three.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::figures::{Cost, Figures, Row};
+use crate::machine::Machine;
+use crate::{host, plot};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    machine: &'a Machine,
+    unit: &'static str,
+    stages: &'a [Row],
+    costs: &'a [Cost],
+}
+
+pub(crate) fn write(machine: &Machine, figures: &Figures) {
+    let (rows, costs) = (figures.rows(), figures.costs());
+    println!("{}\n{}\n", machine.line(), machine.command);
+    print_rows(&rows);
+    print_costs(&costs);
+    let directory = PathBuf::from(host::variable("LARM_BENCH_OUT", "target/bench"));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (json, svg) = (directory.join("compare.json"), directory.join("compare.svg"));
+    let report = Report { machine, unit: "milliseconds", stages: &rows, costs: &costs };
+    std::fs::write(&json, serde_json::to_string_pretty(&report).unwrap() + "\n").unwrap();
+    plot::draw(&svg, machine, &rows);
+    println!("\n{}\n{}", json.display(), svg.display());
+}
+
+/// Stages are since the order; "end to gone" is since the job's end or the order to stop.
+fn print_rows(rows: &[Row]) {
+    println!(
+        "{:>4} {:<20} {:<18} {:>5} {:>9} {:>9} {:>9} {:>9}  (ms)",
+        "size", "contender", "stage", "count", "min", "p50", "p95", "max"
+    );
+    for row in rows {
+        println!(
+            "{:>4} {:<20} {:<18} {:>5} {:>9.1} {:>9.1} {:>9.1} {:>9.1}",
+            row.size, row.contender, row.stage, row.count, row.min, row.p50, row.p95, row.max
+        );
+    }
+}
+
+fn print_costs(costs: &[Cost]) {
+    println!(
+        "\n{:>4} {:<20} {:>6} {:>9} {:>12} {:>12} {:>14}  (mean of rounds)",
+        "size", "contender", "rounds", "s", "LXD CPU s", "larm CPU s", "larm RSS MiB"
+    );
+    let or_none = |value: Option<f64>, digits| {
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    for cost in costs {
+        println!(
+            "{:>4} {:<20} {:>6} {:>9.2} {:>12.2} {:>12} {:>14}",
+            cost.size,
+            cost.contender,
+            cost.rounds,
+            cost.seconds,
+            cost.lxd_cpu_seconds,
+            or_none(cost.larm_cpu_seconds, 3),
+            or_none(cost.larm_mebibytes, 1),
+        );
+    }
+}
