@@ -64,6 +64,8 @@ fn pool(number: usize) -> Pool {
     let mut spec = Spec::new(&name, "debian", InstanceType::Container);
     (spec.cpu, spec.memory) = (Some(2), Some("2GiB".to_owned()));
     Pool {
+        frozen: 0,
+        lifetime: None,
         target: Target {
             connection: larm::model::DEFAULT_CONNECTION.to_owned(),
             path: format!("acme/repository-{number}").parse().unwrap(),
