@@ -57,15 +57,24 @@ impl Spec {
         }
     }
 
-    /// Whether instances of both are alike, so that one can stand in for the other. An image that
-    /// nobody knows the fingerprint of may be any that its alias named.
+    /// Whether instances of both are alike, so that one can stand in for the other.
     pub fn same_shape(&self, other: &Self) -> bool {
-        let Self { pool: _, image, fingerprint, instance_type, profiles, .. } = self;
+        self.same_image(other) && self.same_but_image(other)
+    }
+
+    /// Whether instances of both are alike but for what their images' alias named when they were
+    /// planned.
+    pub fn same_but_image(&self, other: &Self) -> bool {
+        let Self { pool: _, fingerprint: _, baked: _, image, instance_type, profiles, .. } = self;
         let Self { cpu, memory, disk, nesting, guest, share, .. } = self;
-        let known = [fingerprint, &other.fingerprint].iter().all(|one| !one.is_empty());
         (image, instance_type, profiles) == (&other.image, &other.instance_type, &other.profiles)
-            && (!known || *fingerprint == other.fingerprint)
             && (cpu, memory, disk) == (&other.cpu, &other.memory, &other.disk)
             && (nesting, guest, share) == (&other.nesting, &other.guest, &other.share)
+    }
+
+    /// An image that nobody knows the fingerprint of may be any that its alias named.
+    fn same_image(&self, other: &Self) -> bool {
+        let unknown = self.fingerprint.is_empty() || other.fingerprint.is_empty();
+        unknown || self.fingerprint == other.fingerprint
     }
 }

@@ -71,7 +71,8 @@ impl Ground {
              [lxd]\nsocket = '{socket}'\nproject = '{project}'\n\
              [runner]\ntype = '{kind}'\nimage = '{image}'\nprofiles = ['{profile}']\n\
              url = '{url}'\nsha256 = '{sha256}'\n\
-             [deadlines]\nregister = '8s'\n",
+             [deadlines]\nregister = '8s'\n\
+             [host]\ncreation = 'image'\n",
             prefix = self.prefix,
             state = self.path("state").display(),
             control = self.path("control.sock").display(),

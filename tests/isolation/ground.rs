@@ -131,7 +131,7 @@ impl Ground {
              control_socket = '{control}'\n\
              [lxd]\nsocket = '{socket}'\nproject = '{project}'\n\
              [runner]\ntype = '{kind}'\nimage = '{image}'\nprofiles = ['{profile}']\n\
-             [host]\nmemory_reserve = '0B'\ncpu_overcommit = 64\n\
+             [host]\nmemory_reserve = '0B'\ncpu_overcommit = 64\ncreation = 'image'\n\
              [github]\nurl = '{github}'\ntoken_file = '{token}'\npoll = '2s'\n\
              [isolation]\nallow = {allow:?}\ndeny = {deny:?}\n\
              [[pool]]\nname = 'web'\ngithub = 'acme/web'\nmin_idle = 2\nmax = 2\n",

@@ -3,6 +3,7 @@
 mod agent;
 mod application;
 mod check;
+mod creation;
 mod deep;
 mod github;
 mod image;
@@ -104,6 +105,10 @@ async fn look_at_lxd(
         Err(error) => checks.push(broke_off(&error)),
     }
     match leftovers::check(client).await {
+        Ok(found) => checks.extend(found),
+        Err(error) => checks.push(broke_off(&error)),
+    }
+    match creation::check(client, settings).await {
         Ok(found) => checks.extend(found),
         Err(error) => checks.push(broke_off(&error)),
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Farm, fits, is_queued};
 use crate::model::{
-    Frost, Handover, Job, JobId, JobState, Phase, Pool, Record, Spec, Unregistrable,
+    Binding, Frost, Handover, Job, JobId, JobState, Phase, Pool, Record, Spec, Unregistrable,
 };
 
 /// GitHub's lists lag behind: what they said of a job so shortly before a runner got busy says
@@ -34,6 +34,9 @@ pub(super) struct Census<'a> {
     /// The farm's instances without a pool, in the order in which they serve: warm standbys, frozen
     /// ones, then those that have come farthest.
     pub(super) free: Vec<&'a Record>,
+    /// Those of them that are ready and whose image is not the one that its alias names now: they
+    /// serve until there are others.
+    pub(super) old: Vec<&'a Record>,
     /// Those with no job that are not what a pool makes now.
     pub(super) outdated: Vec<&'a Record>,
     /// Jobs that a busy runner probably has.
@@ -69,8 +72,11 @@ impl<'a> Census<'a> {
             }
             return;
         };
-        let current = pool
-            .is_some_and(|pool| pool.still_makes(binding) && pool.spec.same_shape(&record.spec))
+        let makes = |pool: &Pool| {
+            pool.spec.same_shape(&record.spec)
+                || (pool.spec.same_but_image(&record.spec) && waits_for_it(farm, binding))
+        };
+        let current = pool.is_some_and(|pool| pool.still_makes(binding) && makes(pool))
             && !is_doomed(farm, record);
         let has_job =
             !self.named.is_empty() && self.named.contains(record.name.to_string().as_str());
@@ -94,9 +100,15 @@ impl<'a> Census<'a> {
         }
         let until = frozen_until(farm, record);
         let too_long = until.is_some_and(|until| until <= farm.now);
-        if wanted && !is_doomed(farm, record) && !too_long {
+        let alike = farm.pools.iter().any(|pool| pool.spec.same_but_image(&record.spec));
+        if is_doomed(farm, record) || too_long {
+            self.outdated.push(record);
+        } else if wanted {
             self.look_again.extend(until);
             self.free.push(record);
+        } else if alike && record.phase == Phase::Standby {
+            self.look_again.extend(until);
+            self.old.push(record);
         } else {
             self.outdated.push(record);
         }
@@ -162,6 +174,12 @@ fn coldness(record: &Record) -> u8 {
         Frost::Thawing => 1,
         Frost::Wanted | Frost::Frozen => 2,
     }
+}
+
+/// Whether the job that a runner was wanted for has no runner yet.
+fn waits_for_it(farm: Farm<'_>, binding: &Binding) -> bool {
+    let job = binding.job.and_then(|id| farm.jobs.get(&id));
+    job.is_some_and(|job| is_queued(job))
 }
 
 /// Until when a runner that has ended counts for a job.

@@ -24,6 +24,8 @@ pub(super) struct Server<'a> {
     pub(super) spare: BTreeMap<&'a str, Vec<&'a Record>>,
     /// The farm's instances without a pool that nobody has claimed.
     pub(super) free: Vec<&'a Record>,
+    /// Those of an image before the one that is used now.
+    pub(super) old: Vec<&'a Record>,
     /// Pools by priority, the cheapest of each first.
     pools: Vec<&'a Arc<Pool>>,
     /// How many more runners each pool may have.
@@ -76,6 +78,7 @@ impl<'a> Server<'a> {
             plan: Plan::default(),
             spare: census.idle.clone(),
             free: census.free.clone(),
+            old: census.old.clone(),
             seats: pools.iter().map(|pool| (pool.name.as_str(), seats(pool, census))).collect(),
             backing_off: gather(&pools, |pool| backing_off(farm, &pool.spec)),
             unregistrable: gather(&pools, |pool| unregistrable(farm, pool)),
@@ -122,6 +125,10 @@ impl<'a> Server<'a> {
             return waiting;
         }
         let given = fitting.iter().find_map(|pool| self.take_free(pool, Some(job.id)));
+        if let Some(waiting) = given {
+            return waiting;
+        }
+        let given = fitting.iter().find_map(|pool| self.take_old(pool, job.id));
         if let Some(waiting) = given {
             return waiting;
         }
@@ -182,12 +189,30 @@ impl<'a> Server<'a> {
 
     /// Claims an instance that has no pool yet, and registers it if it is ready.
     fn take_free(&mut self, pool: &Arc<Pool>, job: Option<JobId>) -> Option<Waiting> {
-        let seat = self.seats.get(pool.name.as_str()).is_some_and(|seats| *seats > 0);
-        if !seat || self.unregistrable.contains_key(pool.name.as_str()) {
+        if !self.may_have_more(pool) {
             return None;
         }
         let place = self.free.iter().position(|record| record.spec.same_shape(&pool.spec))?;
         let record = self.free.remove(place);
+        Some(self.claim(record, pool, job))
+    }
+
+    /// Claims one of an older image, for a job that would have to wait for one of the new.
+    fn take_old(&mut self, pool: &Arc<Pool>, job: JobId) -> Option<Waiting> {
+        if !self.may_have_more(pool) {
+            return None;
+        }
+        let place = self.old.iter().position(|record| record.spec.same_but_image(&pool.spec))?;
+        let record = self.old.remove(place);
+        Some(self.claim(record, pool, Some(job)))
+    }
+
+    fn may_have_more(&self, pool: &Pool) -> bool {
+        let seat = self.seats.get(pool.name.as_str()).is_some_and(|seats| *seats > 0);
+        seat && !self.unregistrable.contains_key(pool.name.as_str())
+    }
+
+    fn claim(&mut self, record: &Record, pool: &Arc<Pool>, job: Option<JobId>) -> Waiting {
         self.take_seat(pool);
         let runner = record.id().clone();
         if record.phase == Phase::Standby && record.handover == Handover::None {
@@ -200,7 +225,7 @@ impl<'a> Server<'a> {
             };
             self.plan.moves.push(Move::Bind { runner: runner.clone(), binding });
         }
-        Some(Waiting::Coming { pool: pool.name.clone(), runner: Some(runner) })
+        Waiting::Coming { pool: pool.name.clone(), runner: Some(runner) }
     }
 
     /// Keeps as many runners registered and waiting as each pool wants.

@@ -3,6 +3,7 @@
 mod frost;
 mod holds;
 mod life;
+mod rollover;
 mod situations;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -16,6 +16,7 @@ use crate::model::{Cost, Mismatch, Phase, Pool, Record};
 pub(super) fn trim(mut server: Server<'_>) -> Plan {
     let mut trim = Trim { server: &mut server, chosen: BTreeSet::new() };
     trim.outdated();
+    trim.old_standbys();
     trim.surplus_standbys();
     trim.surplus_idle();
     trim.make_room();
@@ -57,6 +58,27 @@ impl<'a> Trim<'_, 'a> {
             let waits = record.phase < Phase::Busy;
             waits && (record.removal.is_some() || self.chosen.contains(record.id().as_str()))
         })
+    }
+
+    /// Standbys of an older image go when as many of the new one are ready; and where the host has
+    /// no room for both, one after the other.
+    fn old_standbys(&mut self) {
+        for Shape { pool, standby, .. } in self.server.shapes() {
+            let alike = |one: &&Record| one.spec.same_but_image(&pool.spec);
+            let old: Vec<_> = self.server.old.iter().copied().filter(alike).collect();
+            let new = self.server.free.iter().copied();
+            let new = new.filter(|one| one.spec.same_shape(&pool.spec));
+            let (ready, coming): (Vec<_>, Vec<_>) =
+                new.partition(|one| one.phase == Phase::Standby);
+            let is_stuck = coming.is_empty()
+                && ready.len() < standby
+                && self.server.is_starved(pool, 0, Cost::default())
+                && self.leaving().0 == 0;
+            let surplus = (ready.len() + old.len()).saturating_sub(standby);
+            for record in old.into_iter().take(surplus.max(usize::from(is_stuck))) {
+                self.retire(record, "its image is not used any more".to_owned());
+            }
+        }
     }
 
     fn surplus_standbys(&mut self) {
@@ -147,6 +169,10 @@ impl<'a> Trim<'_, 'a> {
         let held = held.filter(|record| record.is_held_as_failed(now)).find(open);
         if held.is_some() {
             return held;
+        }
+        let old = self.server.old.iter().copied().find(open);
+        if old.is_some() {
+            return old;
         }
         let standby = |record: &&Record| {
             record.phase == Phase::Standby && !record.spec.same_shape(&pool.spec)

@@ -6,9 +6,9 @@ use super::super::{Move, Waiting, fits};
 use super::{Scene, at, binding, job, phase, pool, spec};
 use crate::model::{Cost, Event, Fault, GuestPhase, JobState, Kept, Phase, RunnerId};
 
-const WEB: &str = "acme/web";
+pub(super) const WEB: &str = "acme/web";
 
-fn creates(moves: &[Move]) -> Vec<&str> {
+pub(super) fn creates(moves: &[Move]) -> Vec<&str> {
     let mut pools = Vec::new();
     for one in moves {
         if let Move::Create { spec } = one {
@@ -18,7 +18,7 @@ fn creates(moves: &[Move]) -> Vec<&str> {
     pools
 }
 
-fn binds(moves: &[Move]) -> Vec<(&RunnerId, &str)> {
+pub(super) fn binds(moves: &[Move]) -> Vec<(&RunnerId, &str)> {
     let mut bound = Vec::new();
     for one in moves {
         if let Move::Bind { runner, binding } = one {
@@ -28,7 +28,7 @@ fn binds(moves: &[Move]) -> Vec<(&RunnerId, &str)> {
     bound
 }
 
-fn retires(moves: &[Move]) -> Vec<&RunnerId> {
+pub(super) fn retires(moves: &[Move]) -> Vec<&RunnerId> {
     let mut gone = Vec::new();
     for one in moves {
         if let Move::Retire { runner, .. } = one {
