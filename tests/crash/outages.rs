@@ -8,6 +8,7 @@ use larm::model::Phase;
 use rustix::process::Signal;
 
 use crate::ground::Ground;
+use crate::host;
 use crate::own_lxd::OwnLxd;
 use crate::process::Larm;
 
@@ -28,11 +29,29 @@ async fn outages(signal: Signal) {
     let Some(lxd) = OwnLxd::start().await else { return };
     let ground = Ground::on(lxd.client.clone()).await;
     let larm = Larm::start(&ground).await;
+    until_unpacked(&lxd).await;
     for work in ["Creating instance", "Starting instance"] {
         ended_in(work, signal, &lxd, &ground, &larm).await;
     }
     ended_in_a_job(signal, &lxd, &ground, &larm).await;
     larm.end(&ground).await;
+}
+
+/// The daemon has the image unpacked in an instance that it makes for that and deletes; the outage is
+/// to hit a runner's.
+async fn until_unpacked(lxd: &OwnLxd) {
+    let client = &lxd.client;
+    let image = client.image_by_alias(&host::image()).await.unwrap().unwrap();
+    let pool = client.storage_pool("crash").await.unwrap().unwrap();
+    let looks = async {
+        while (pool.driver != "dir"
+            && !client.has_unpacked("crash", &image.fingerprint).await.unwrap())
+            || !client.instances().await.unwrap().is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), looks).await.unwrap();
 }
 
 /// The order is carried out by the next LXD; where that finds only half an instance, it is undone.
