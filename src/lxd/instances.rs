@@ -106,6 +106,18 @@ pub struct CopyInstance {
     pub description: String,
 }
 
+impl Instance {
+    /// Whether LXD has made all of it, and it was never started: only then it has a template to
+    /// apply at its start (LXD documentation, "Instance options", `volatile.apply_template`).
+    ///
+    /// An LXD that is killed while it makes an instance leaves one without a volume, which it
+    /// deletes well. Once it was mounted, as to be started or read, LXD 5.0 cannot delete it any
+    /// more on btrfs.
+    pub fn awaits_first_start(&self) -> bool {
+        self.config.contains_key("volatile.apply_template")
+    }
+}
+
 impl NewInstance {
     /// The same as a copy of an instance, or of its snapshot `NAME/SNAPSHOT`, instead of its image.
     pub fn copied_from(&self, source: &str) -> CopyInstance {

@@ -10,6 +10,7 @@
 //! * An operation is forgotten 5 s after its end, and when LXD is restarted.
 //! * Events of one operation can arrive out of order; the first final one counts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -67,6 +68,9 @@ pub struct Operation {
     /// Its address as LXD returned it, with the query.
     #[serde(skip)]
     pub(super) url: String,
+    /// Addresses of what it is about, by their kind.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) resources: BTreeMap<String, Vec<String>>,
     /// What it was ordered for.
     #[serde(skip)]
     pub(super) subject: String,
@@ -132,6 +136,14 @@ impl Operation {
     fn route(&self) -> Route {
         Route::returned(&self.url).unwrap_or_else(|| Route::new(&["operations", &self.id]))
     }
+
+    fn is_under_way(&self, instance: &str) -> bool {
+        let path = |url: &str| {
+            url.split('?').next().and_then(|path| path.rsplit('/').next()) == Some(instance)
+        };
+        let mut instances = self.resources.get("instances").into_iter().flatten();
+        !self.status_code.is_final() && instances.any(|url| path(url))
+    }
 }
 
 impl fmt::Debug for Operation {
@@ -161,6 +173,16 @@ impl Client {
         let route = Route::new(&["operations", id]);
         let found: Option<Operation> = self.get_if_there(&what, route).await?;
         Ok(found.map(|operation| Operation { subject: self.subject(&what), ..operation }))
+    }
+
+    /// What LXD does with an instance at the moment.
+    pub async fn operations_of(&self, instance: &str) -> Result<Vec<Operation>, Error> {
+        let what = format!("list the operations of instance {instance}");
+        let route = Route::new(&["operations"]).query("recursion", "1");
+        let by_status: BTreeMap<String, Vec<Operation>> = self.get(&what, route).await?;
+        let subject = self.subject(&what);
+        let all = by_status.into_values().flatten().filter(|one| one.is_under_way(instance));
+        Ok(all.map(|operation| Operation { subject: subject.clone(), ..operation }).collect())
     }
 
     /// Asks LXD to cancel an operation. Those of an exec cannot be cancelled.

@@ -40,6 +40,7 @@ macro_rules! on_target {
             }
             create {
                 keeps_what_it_was_given,
+                tells_what_was_never_started,
                 accepts_a_name_twice_and_fails_in_the_operation,
                 refuses_an_unknown_image_at_once,
                 refuses_a_bad_name,
@@ -84,6 +85,7 @@ macro_rules! on_target {
                 are_waited_for_with_and_without_events,
                 end_at_the_limit,
                 are_forgotten_soon_after_their_end,
+                are_listed_while_under_way,
                 are_waited_for_by_many_at_once,
             }
             events {

@@ -112,7 +112,6 @@ impl OwnLxd {
             send(&self.pid_file, Signal::KILL);
             timeout(PATIENCE, ended(&self.pid_file)).await.unwrap();
         }
-        mend_volumes();
         meanwhile();
         assert!(script("up"), "it did not start again");
     }
@@ -121,25 +120,6 @@ impl OwnLxd {
 impl Drop for OwnLxd {
     fn drop(&mut self) {
         remove();
-    }
-}
-
-/// An LXD that is killed while it makes an instance's volume may leave a plain directory in its
-/// place, which LXD 5.0.2 cannot delete ("Could not get subvolume flags"): what an administrator
-/// removes by hand is removed here.
-fn mend_volumes() {
-    let volumes = Path::new(HOME).join("lxd/storage-pools/crash/containers");
-    let Ok(entries) = std::fs::read_dir(volumes) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let is = |argument: &Path, verb: &[&str]| {
-            let quiet = Command::new("btrfs").args(verb).arg(argument).output();
-            quiet.is_ok_and(|output| output.status.success())
-        };
-        let on_btrfs = is(&path, &["filesystem", "df"]);
-        if on_btrfs && !is(&path, &["subvolume", "show"]) {
-            eprintln!("{} is no volume; it is removed", path.display());
-            drop(std::fs::remove_dir_all(path));
-        }
     }
 }
 

@@ -54,6 +54,7 @@ macro_rules! everywhere {
                 logs::a_runner_that_ends_well_is_asked_for_no_logs,
                 logs::a_failed_runner_is_held_over_a_restart,
                 logs::a_hold_ends_with_its_time_or_with_whoever_deletes,
+                trouble::what_was_made_in_part_is_made_anew,
                 trouble::a_moment_of_error_ends_no_runner,
                 trouble::a_runner_whose_processes_vanish_is_removed_after_a_grace,
             }

@@ -6,9 +6,11 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::{Executor, fault, since};
-use crate::lxd::{Devices, Error, ErrorKind, ImageSource, NewInstance, StateChange};
+use crate::lxd::{
+    Devices, Error, ErrorKind, ImageSource, Instance, NewInstance, StateChange, StatusCode,
+};
 use crate::manager::keys;
-use crate::model::{Event, Fault, InstanceType, Record, Spec};
+use crate::model::{Event, Fault, InstanceName, InstanceType, Record, Spec};
 
 impl Executor {
     pub(super) async fn create(&self, record: &Record) -> Event {
@@ -40,14 +42,38 @@ impl Executor {
     }
 
     /// A failure after which the instance is there all the same: the answer to an earlier try was
-    /// lost, as in a restart.
+    /// lost, as in a restart of larm, or LXD itself was, and left a part of an instance.
     async fn created_before(&self, record: &Record, error: Error) -> Event {
+        if !matches!(error.kind(), ErrorKind::TimedOut { .. }) {
+            self.until_nothing_is_done_with(&record.name).await;
+        }
         match self.ours(&record.name).await {
-            Ok(Some(_)) => Event::Created(SignedDuration::ZERO),
+            Ok(Some(instance)) if is_whole(&instance) => Event::Created(SignedDuration::ZERO),
+            Ok(Some(_)) => self.unmake(record, error).await,
             Ok(None) => Event::CreateFailed(fault(&error)),
             // Nobody knows yet.
             Err(_) => Event::CreateFailed(Fault { transient: true, ..fault(&error) }),
         }
+    }
+
+    /// Waits for an earlier try that is under way still.
+    async fn until_nothing_is_done_with(&self, name: &InstanceName) {
+        let client = &self.place.client;
+        for operation in client.operations_of(&name.to_string()).await.unwrap_or_default() {
+            if let Err(error) = client.wait(&operation, self.place.limits.create).await {
+                tracing::debug!(runner = %name, %error, "an earlier try");
+            }
+        }
+    }
+
+    /// Deletes a part of an instance, so that it can be made anew.
+    async fn unmake(&self, record: &Record, error: Error) -> Event {
+        tracing::info!(runner = %record.name, %error, "only a part of it was made, which is deleted");
+        let why = match self.remove_instance(&record.name).await {
+            Ok(()) => fault(&error),
+            Err(why) => why,
+        };
+        Event::CreateFailed(Fault { transient: true, ..why })
     }
 
     pub(super) async fn start(&self, record: &Record) -> Event {
@@ -100,6 +126,11 @@ impl Executor {
             description: format!("larm runner of {}", self.place.prefix),
         })
     }
+}
+
+/// What was started is whole.
+fn is_whole(instance: &Instance) -> bool {
+    instance.awaits_first_start() || instance.status_code != StatusCode::STOPPED
 }
 
 /// The image that the alias named when the runner was planned.

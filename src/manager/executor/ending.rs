@@ -65,8 +65,9 @@ impl Executor {
     pub(super) async fn collect(&self, record: &Record, logs: bool, secrets: Secrets<'_>) -> Event {
         let remove_token = secrets.remove_token;
         let complete = record.metrics.post_job.is_some() && record.exit_code.is_some();
-        // A frozen guest tells nothing, and had no job.
-        let mute = record.frost == Frost::Frozen && !logs;
+        // What was never started tells nothing, and what LXD has made a part of is to be deleted as
+        // it is. A frozen guest tells nothing either, and had no job.
+        let mute = !record.made || (record.frost == Frost::Frozen && !logs);
         if mute || (complete && !logs && remove_token.is_none()) {
             return Event::Collected(None);
         }

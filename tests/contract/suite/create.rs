@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use larm::lxd::{CopyInstance, Error, ErrorKind, ImageSource, NewInstance, NewProfile, StatusCode};
+use larm::lxd::{
+    CopyInstance, Error, ErrorKind, ImageSource, NewInstance, NewProfile, StateChange, StatusCode,
+};
 
 use super::{Environment, Guest, Kind, LIMIT};
 
@@ -22,6 +24,15 @@ pub(crate) async fn keeps_what_it_was_given(environment: Environment) {
     }
     assert!(found.created_at.is_some_and(|at| at.as_second() > 1_600_000_000));
     assert!(found.expanded_devices.values().any(|device| device.contains_key("pool")));
+}
+
+pub(crate) async fn tells_what_was_never_started(environment: Environment) {
+    let guest = environment.created().await;
+    let found = guest.client.instance(&guest.name).await.unwrap().unwrap();
+    assert!(found.awaits_first_start(), "{found:?}");
+    guest.change(StateChange::Start).await.unwrap();
+    let found = guest.client.instance(&guest.name).await.unwrap().unwrap();
+    assert!(!found.awaits_first_start(), "{found:?}");
 }
 
 pub(crate) async fn accepts_a_name_twice_and_fails_in_the_operation(environment: Environment) {
@@ -120,6 +131,7 @@ pub(crate) async fn copies_an_instance(environment: Environment) {
     let found = environment.client.instance(&copy.name).await.unwrap().unwrap();
     assert!(found.ephemeral);
     assert_eq!(found.config.get("user.larm-test").map(String::as_str), Some("copy"));
+    assert!(found.awaits_first_start(), "{found:?}");
 }
 
 /// One profile for both kinds would be convenient. LXD checks a profile's keys against both kinds,

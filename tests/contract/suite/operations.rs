@@ -58,6 +58,20 @@ pub(crate) async fn are_forgotten_soon_after_their_end(environment: Environment)
     }
 }
 
+pub(crate) async fn are_listed_while_under_way(environment: Environment) {
+    let guest = environment.started().await;
+    let client = &environment.client;
+    let operation = client.exec_recorded(&guest.name, &Exec::new(["sleep", "3"])).await.unwrap();
+    let found = client.operations_of(&guest.name).await.unwrap();
+    assert!(found.iter().any(|one| one.id == operation.id), "{found:?}");
+    assert!(client.operations_of("no-such").await.unwrap().is_empty());
+    for one in &found {
+        client.wait(one, LIMIT).await.unwrap();
+    }
+    let left = client.operations_of(&guest.name).await.unwrap();
+    assert!(left.iter().all(|one| one.id != operation.id), "{left:?}");
+}
+
 pub(crate) async fn are_waited_for_by_many_at_once(environment: Environment) {
     let guest = environment.started().await;
     let client = &environment.client;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use larm::guest::RunnerSource;
 use larm::lxd::StateChange;
-use larm::manager::{CloudRunnerManager, ManagerError};
+use larm::manager::{CloudRunnerManager, CreateOrder, ManagerError};
 use larm::model::{HealthState, InstanceName, Phase, RunnerId};
 
 use crate::stage::{Lxd, PATIENCE, Place, Stage};
+use crate::support::standin::StandInOptions;
 use crate::support::standin::guest::GuestPlan;
 
 const LONG: Duration = Duration::from_secs(300);
@@ -251,5 +252,28 @@ pub async fn a_machine_whose_agent_is_lost_is_unknown_and_kept(place: Place) {
     let (id, name) = idle(&stage).await;
     assert!(stage.guest(&name).expect("a simulated machine").lose_agent());
     expect_unknown_and_kept(&stage, &id).await;
+    stage.strike().await;
+}
+
+/// An LXD that ends while it makes an instance leaves a part of one, which starts never, and which it
+/// cannot even delete once that was tried.
+pub async fn what_was_made_in_part_is_made_anew(place: Place) {
+    let standin =
+        StandInOptions { create_time: Duration::from_millis(300), ..StandInOptions::default() };
+    let stage = Stage::set_with(place, standin, |_| {}).await;
+    let Lxd::StandIn(lxd) = &stage.lxd else { panic!("only the stand-in ends in a known moment") };
+    let restart = async {
+        while lxd.instances().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        lxd.stop_server().unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        lxd.start_server().unwrap();
+    };
+    let (order, ()) = tokio::join!(stage.manager().create(CreateOrder::default()), restart);
+    let id = order.unwrap();
+    let record = stage.reaches(&id, Phase::Standby).await;
+    assert_eq!(record.failure, None);
+    stage.manager().flush(None, false).await.unwrap();
     stage.strike().await;
 }

@@ -25,6 +25,9 @@ pub enum Power {
     Error,
 }
 
+/// Its key says that it is whole and was never started.
+pub(super) const FIRST_START: &str = "volatile.apply_template";
+
 /// How an instance went down, which decides how an exec under way ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Down {
@@ -48,6 +51,8 @@ pub struct Instance {
     pub(super) power: Power,
     /// Set while a start operation is under way.
     pub(super) starting: bool,
+    /// Only a part of it was made, and it was mounted since: LXD cannot delete it.
+    pub(super) torn: bool,
     /// Grows with each boot and each end of one: what belongs to another boot is stale.
     pub(super) boot: u64,
     pub(super) down: Down,
@@ -80,6 +85,11 @@ impl Instance {
     /// Whether it is a virtual machine.
     pub fn is_vm(&self) -> bool {
         self.kind == InstanceType::VirtualMachine
+    }
+
+    /// Whether its making broke off, or is under way.
+    pub(super) fn is_partial(&self) -> bool {
+        self.boot == 0 && !self.config.contains_key(FIRST_START)
     }
 
     /// Wakes whoever waits for a change of it.

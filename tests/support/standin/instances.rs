@@ -20,7 +20,7 @@ use larm::model::InstanceType;
 use super::answer::{Answer, Refusal, etag, settle, sync, sync_tagged};
 use super::files::Files;
 use super::guest::Guest;
-use super::instance::{Down, Instance, Power};
+use super::instance::{Down, FIRST_START, Instance, Power};
 use super::operations::{Ended, Order};
 use super::project_of;
 use super::world::{Key, State as All, World};
@@ -147,9 +147,15 @@ fn begin(world: &Arc<World>, project: String, body: &[u8]) -> Result<Answer, Ref
     let vm = asked.kind == "virtual-machine";
     let order = Order::about(&project, &asked.name, "Creating instance", !vm);
     let making = Arc::clone(world);
+    let key = (project, asked.name.clone());
+    let trigger = if asked.source.kind == "copy" { "copy" } else { "create" };
     Ok(world.operate(order, async move {
-        sleep(making.options.create_time).await;
-        making.make((project, asked.name.clone()), asked, image).into()
+        let begun = making.make(&key, asked, image);
+        if begun.is_ok() {
+            sleep(making.options.create_time).await;
+            making.complete(&key, trigger);
+        }
+        begun.into()
     }))
 }
 
@@ -215,7 +221,8 @@ struct Image {
 }
 
 impl World {
-    fn make(&self, key: Key, asked: Asked, image: Image) -> Result<(), Refusal> {
+    /// As far as its record: an LXD that is ended now leaves a part of an instance.
+    fn make(&self, key: &Key, asked: Asked, image: Image) -> Result<(), Refusal> {
         let vm = asked.kind == "virtual-machine";
         let kind = if vm { "virtual-machine" } else { "container" };
         if let Some(server) = image.away {
@@ -230,23 +237,30 @@ impl World {
                 format!("Requested image's type {other:?} doesn't match instance type {kind:?}"),
             ));
         }
-        let context = json!({"storage-pool": self.options.pool, "type": kind});
-        let told = key.clone();
         self.with(|all| {
             let serial = all.next_serial();
-            let instance = build(all, &key, asked, image, serial)?;
-            self.check(all, &key, &instance)?;
-            if all.instances.contains_key(&key) {
+            let instance = build(all, key, asked, image, serial)?;
+            self.check(all, key, &instance)?;
+            if all.instances.contains_key(key) {
                 let text =
                     "Add instance info to the database: This \"instances\" entry already exists";
                 return Err(unmade(text));
             }
-            all.instances.insert(key, instance);
+            all.instances.insert(key.clone(), instance);
             Ok(())
-        })?;
-        let source = format!("/1.0/instances/{}", told.1);
-        self.lifecycle(&told.0, "instance-created", &source, Some(context), false);
-        Ok(())
+        })
+    }
+
+    /// Its volume is there.
+    fn complete(&self, key: &Key, trigger: &str) {
+        let kind = self.with(|all| {
+            let instance = all.instances.get_mut(key)?;
+            instance.config.insert(FIRST_START.into(), trigger.into());
+            Some(instance.kind.as_str())
+        });
+        let context = json!({"storage-pool": self.options.pool, "type": kind});
+        let source = format!("/1.0/instances/{}", key.1);
+        self.lifecycle(&key.0, "instance-created", &source, Some(context), false);
     }
 
     /// What LXD checks only in the operation.
@@ -321,6 +335,7 @@ fn build(
         last_used: jiff::Timestamp::UNIX_EPOCH,
         power: Power::Stopped,
         starting: false,
+        torn: false,
         boot: 0,
         down: Down::Graceful,
         pid: 0,
@@ -446,18 +461,23 @@ pub(super) async fn delete(
     Query(query): Query<Params>,
 ) -> Answer {
     let key = (project_of(&query), name);
-    let power = world.with(|all| all.instances.get(&key).map(|one| (one.power, one.is_vm())));
-    let vm = match power {
+    let found =
+        world.with(|all| all.instances.get(&key).map(|one| (one.power, one.is_vm(), one.torn)));
+    let (vm, torn) = match found {
         None => return Refusal::missing("Instance").answer(),
-        Some((Power::Running | Power::Frozen, _)) => {
+        Some((Power::Running | Power::Frozen, ..)) => {
             return Refusal::new(400, "Instance is running").answer();
         }
-        Some((Power::Stopped | Power::Error, vm)) => vm,
+        Some((Power::Stopped | Power::Error, vm, torn)) => (vm, torn),
     };
     let order = Order::about(&key.0, &key.1, "Deleting instance", !vm);
     let deleting = Arc::clone(&world);
     world.operate(order, async move {
         sleep(deleting.options.delete_time).await;
+        if torn {
+            let text = "Error deleting storage volume: Failed setting subvolume writable";
+            return Err(Refusal::new(400, text)).into();
+        }
         deleting.forget(&key);
         Ended::default()
     })

@@ -14,7 +14,7 @@ use larm::clock;
 
 use super::answer::{Answer, Refusal, settle, sync};
 use super::files::Node;
-use super::instance::{Down, Instance, Power};
+use super::instance::{Down, FIRST_START, Instance, Power};
 use super::operations::{Ended, Order};
 use super::project_of;
 use super::world::{Key, State as All, World};
@@ -91,6 +91,10 @@ impl World {
                 Power::Stopped | Power::Error if instance.starting => {
                     refused("Instance is busy running a start operation")
                 }
+                Power::Stopped | Power::Error if instance.is_partial() => {
+                    instance.torn = true;
+                    refused("Failed to handle idmapped storage: Failed expanding symlinks")
+                }
                 Power::Stopped | Power::Error => {
                     instance.starting = true;
                     Ok(instance.is_vm())
@@ -119,6 +123,7 @@ impl World {
             instance.pid = pid;
             instance.last_used = clock::now();
             instance.config.insert("volatile.last_state.power".into(), "RUNNING".into());
+            instance.config.remove(FIRST_START);
             instance.files.empty_tmpfs();
             for path in ["/run/systemd", "/run/systemd/system"] {
                 instance.files.put(path, Node::directory());
