@@ -64,7 +64,7 @@ fn configuration(ground: &Ground, proxy: &str, policy: &str, bridge: &str) -> St
          [services.post_job]\nscript = '{post}'\non_failure = 'ignore'\n\
          [[services.ssh_debug]]\nhost = '10.1.2.3'\nport = 10022\n\
          rsa_fingerprint = 'SHA256:rsa'\ned25519_fingerprint = 'SHA256:ed'\n\
-         [[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\nmax = 2\n",
+         [[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\nmax = 2\nidle_timeout = '2s'\n",
         token = file("policy-token"),
         pre = file("pre-job"),
         post = file("post-job"),
