@@ -71,7 +71,7 @@ pub(crate) fn configure(ground: &Ground, kind: &Kind, most: usize, standbys: usi
         "30s",
         &format!(
             "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\nmax = {most}\n\
-             standby = {standbys}\nidle_timeout = '1s'\n{image}"
+             memory = '512MiB'\nstandby = {standbys}\nidle_timeout = '1s'\n{image}"
         ),
     );
     let parallel = number("LARM_BENCH_PARALLEL", 4);

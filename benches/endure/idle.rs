@@ -25,7 +25,7 @@ pub(crate) async fn measure() -> bool {
     let Some(ground) = Ground::open_alone().await else { return false };
     let pool = format!(
         "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\n\
-         max = {standbys}\nstandby = {standbys}\n"
+         max = {standbys}\nstandby = {standbys}\nmemory = '512MiB'\n"
     );
     ground.configure("30s", &pool);
     // As a user has it: the tests sweep often.

@@ -60,7 +60,7 @@ fn configure(ground: &Ground, most: u32, standbys: u32) {
         "30s",
         &format!(
             "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\n\
-             max = {most}\nstandby = {standbys}\nidle_timeout = '5s'\n"
+             max = {most}\nstandby = {standbys}\nidle_timeout = '5s'\nmemory = '512MiB'\n"
         ),
     );
     let many = ("creations_per_minute = 1000", "creations_per_minute = 100000");
