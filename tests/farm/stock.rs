@@ -73,6 +73,47 @@ async fn copies_follow_the_image_of_an_alias() {
     alias.remove().await;
 }
 
+/// Jobs come while one generation follows another: what is ready serves, and the rest is made from the
+/// new image.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn generations_roll_over_under_load() {
+    let Some(ground) = Ground::open().await else { return };
+    let alias = Alias::new(&ground).await;
+    ground.configure("2s", &POOL.replace("IMAGE", &alias.name));
+    ground.add_hook();
+    let larm = Larm::start(&ground).await;
+    larm.until_there_are(&ground, 2, Phase::Standby).await;
+    let old = larm.live().await[0].instance.fingerprint.clone();
+
+    alias.point_to(&host::variable("LARM_TEST_IMAGE_TRIXIE", &host::image())).await;
+    let output = larm.run(&["reload"]);
+    assert!(output.status.success(), "{output:?}");
+    ground
+        .until("the roll-over begins", async || {
+            larm.live().await.iter().any(|one| one.instance.fingerprint != old)
+        })
+        .await;
+    for _ in 0..8 {
+        ground.queue("acme/web", &["small"], Duration::from_secs(1));
+    }
+    ground.all_finished().await;
+    ground.expect_jobs_ran_once();
+    let runners = larm.runners().await;
+    let of_jobs = ground.runners_of_jobs();
+    let ran =
+        runners.iter().filter(|one| of_jobs.values().any(|name| *name == one.name.to_string()));
+    let of_old = ran.filter(|one| one.instance.fingerprint == old).count();
+    assert_eq!((of_old, of_jobs.len()), (2, 8), "{runners:#?}");
+    ground
+        .until("only the new image is left", async || {
+            let live = larm.live().await;
+            live.len() == 2 && live.iter().all(|one| one.instance.fingerprint != old)
+        })
+        .await;
+    larm.stop();
+    alias.remove().await;
+}
+
 /// What a host is best at is measured once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_fastest_way_is_measured_and_remembered() {

@@ -124,12 +124,7 @@ impl<'a> Server<'a> {
         if let Some(waiting) = taken {
             return waiting;
         }
-        let given = fitting.iter().find_map(|pool| self.take_free(pool, Some(job.id)));
-        if let Some(waiting) = given {
-            return waiting;
-        }
-        let given = fitting.iter().find_map(|pool| self.take_old(pool, job.id));
-        if let Some(waiting) = given {
+        if let Some(waiting) = self.give(&fitting, job.id) {
             return waiting;
         }
         let mut refusals = Vec::new();
@@ -174,6 +169,14 @@ impl<'a> Server<'a> {
         }
     }
 
+    /// An instance without a pool: one that is ready, be it of an older image, before one that comes.
+    fn give(&mut self, fitting: &[&Arc<Pool>], job: JobId) -> Option<Waiting> {
+        let is_ready = |record: &Record| record.phase == Phase::Standby;
+        let new = fitting.iter().find_map(|pool| self.take_free(pool, Some(job), is_ready));
+        let ready = new.or_else(|| fitting.iter().find_map(|pool| self.take_old(pool, job)));
+        ready.or_else(|| fitting.iter().find_map(|pool| self.take_free(pool, Some(job), |_| true)))
+    }
+
     fn take_idle(&mut self, pool: &Pool) -> Option<Waiting> {
         let idle = self.spare.get_mut(pool.name.as_str())?;
         // Those that have come farthest serve first.
@@ -188,11 +191,17 @@ impl<'a> Server<'a> {
     }
 
     /// Claims an instance that has no pool yet, and registers it if it is ready.
-    fn take_free(&mut self, pool: &Arc<Pool>, job: Option<JobId>) -> Option<Waiting> {
+    fn take_free(
+        &mut self,
+        pool: &Arc<Pool>,
+        job: Option<JobId>,
+        is: impl Fn(&Record) -> bool,
+    ) -> Option<Waiting> {
         if !self.may_have_more(pool) {
             return None;
         }
-        let place = self.free.iter().position(|record| record.spec.same_shape(&pool.spec))?;
+        let fits = |record: &&Record| record.spec.same_shape(&pool.spec) && is(record);
+        let place = self.free.iter().position(fits)?;
         let record = self.free.remove(place);
         Some(self.claim(record, pool, job))
     }
@@ -233,7 +242,7 @@ impl<'a> Server<'a> {
         for pool in self.pools.clone() {
             let there = self.spare.get(pool.name.as_str()).map_or(0, Vec::len);
             for _ in there..pool.min_idle {
-                let served = self.take_free(pool, None).is_some()
+                let served = self.take_free(pool, None, |_| true).is_some()
                     || (self.starved.is_empty() && self.create(pool).is_ok());
                 if !served {
                     break;

@@ -43,6 +43,14 @@ fn they_get_a_job_only_while_there_is_no_new_one() {
 }
 
 #[test]
+fn they_get_a_job_before_a_new_one_that_is_not_ready() {
+    let (mut scene, old) = scene(1);
+    scene.create(&of("new"));
+    scene.queue(job(1, WEB, &["small"]));
+    assert_eq!(binds(&scene.plan().moves), [(&old[0], "small")]);
+}
+
+#[test]
 fn one_that_is_bound_stays_while_its_job_waits() {
     let (mut scene, old) = scene(1);
     scene.queue(job(1, WEB, &["small"]));
