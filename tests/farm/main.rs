@@ -13,6 +13,7 @@
 #[path = "../support/daemon.rs"]
 pub mod daemon;
 mod demand;
+mod frost;
 mod ground;
 #[path = "../support/host.rs"]
 pub mod host;

@@ -1,10 +1,12 @@
 //! A standby that is frozen, thawed, and given away.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Action, CloudRunnerState, Deadlines, Event, Fault, Frost, Handover, Health, InstanceType,
-    Phase, Record, Spec, is_watched, next_due, pending, step,
+    Action, CloudRunnerState, Deadlines, Event, Fault, Found, Frost, GuestPhase, GuestReport,
+    Handover, Health, InstanceType, Phase, Record, Spec, is_watched, next_due, pending, step,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -21,6 +23,19 @@ fn standby() -> Record {
 
 fn meet(record: &Record, event: &Event) -> Record {
     step(record, event, &Deadlines::default(), at(1)).unwrap().record
+}
+
+fn report(phase: GuestPhase) -> GuestReport {
+    GuestReport {
+        seq: 9,
+        phase,
+        reached: BTreeMap::new(),
+        exit_code: None,
+        detail: None,
+        oom_kills: 0,
+        pre_job: Found::Absent,
+        post_job: Found::Absent,
+    }
 }
 
 fn frozen() -> Record {
@@ -66,6 +81,19 @@ fn a_credential_waits_for_the_thaw() {
         let record = meet(&record, &Event::Thawed(SignedDuration::ZERO));
         assert_eq!((record.frost, record.handover), (Frost::None, Handover::Pushing));
         assert_eq!(pending(&record, at(1)), Some(Action::HandOver));
+    }
+}
+
+/// Whoever put a credential into its guest: a listener must not be frozen for good.
+#[test]
+fn one_whose_guest_has_a_credential_is_thawed() {
+    for phase in [GuestPhase::Claimed, GuestPhase::Listening, GuestPhase::Finished] {
+        for before in [frozen(), meet(&standby(), &Event::FreezeWanted)] {
+            let record = meet(&before, &Event::Reported(Box::new(report(phase))));
+            assert_eq!((record.handover, record.frost), (Handover::Taken, Frost::Thawing));
+            let record = meet(&record, &Event::Froze);
+            assert_eq!(record.frost, Frost::Thawing, "{phase:?}");
+        }
     }
 }
 
