@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{BuildError, ImageError};
 use super::generation::{self, Generation};
-use super::instance::{self, Bounds, Guest};
+use super::instance::{self, Bounds, Guest, STEP_LIMIT};
 use super::options::BuildOptions;
 use super::progress::{Progress, Step};
 use super::prune::{self, Pruned, prune};
@@ -249,7 +249,7 @@ impl<T: FnMut(Progress)> Build<'_, T> {
         let client = &self.options.client;
         let mut left = Vec::new();
         for name in self.instances.drain(..) {
-            if let Err(error) = instance::remove(client, &name).await {
+            if let Err(error) = client.remove_instance(&name, STEP_LIMIT).await {
                 tracing::warn!(%error, "an instance stays behind");
                 left.push(format!("lxc delete --force {name} --project {}", client.project()));
             }

@@ -12,14 +12,14 @@ use crate::clock;
 use crate::lxd::{
     self, Client, Config, ErrorKind, Exec, ExecOutput, ImageSource, NewInstance, StateChange,
 };
-use crate::model::{InstanceType, Spec};
+use crate::model::Spec;
 
 /// Marks an instance as one of a build: the alias that is built.
 const BAKE: &str = "user.larm.bake";
 /// When its build has ended in any case.
 const UNTIL: &str = "user.larm.bake-until";
 /// How long LXD may take for one step with an instance.
-const STEP_LIMIT: Duration = Duration::from_mins(5);
+pub(super) const STEP_LIMIT: Duration = Duration::from_mins(5);
 /// How often a virtual machine is asked whether its agent is up: LXD has no event for it.
 const AGENT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -86,12 +86,7 @@ pub(super) fn like(alias: &str, image: ImageSource, spec: &Spec, until: Timestam
     .into();
     config.extend(spec.cpu.map(|cpus| ("limits.cpu".to_owned(), cpus.to_string())));
     config.extend(spec.memory.clone().map(|memory| ("limits.memory".to_owned(), memory)));
-    if spec.instance_type == InstanceType::Container {
-        // As for runners: on the instance itself, so that no profile undoes it.
-        let nesting = if spec.nesting { "true" } else { "false" };
-        config.insert("security.privileged".to_owned(), "false".to_owned());
-        config.insert("security.nesting".to_owned(), nesting.to_owned());
-    }
+    config.extend(spec.instance_type.walls(spec.nesting));
     let bits = uuid::Uuid::new_v4().as_u64_pair().0 >> 32;
     NewInstance {
         name: format!("larm-bake-{bits:08x}"),
@@ -164,33 +159,6 @@ impl Guest {
 
 fn is_agent_down(error: &lxd::Error) -> bool {
     matches!(error.kind(), ErrorKind::AgentNotRunning { .. })
-}
-
-/// Removes an instance, whatever it does; one that is not there is removed.
-pub(super) async fn remove(client: &Client, name: &str) -> Result<(), lxd::Error> {
-    if client.instance(name).await?.is_none() {
-        return Ok(());
-    }
-    if let Ok(operation) = client.change_state(name, StateChange::PULL_THE_PLUG).await {
-        // It may be stopped already.
-        let stopped = client.wait(&operation, STEP_LIMIT).await;
-        tracing::debug!(?stopped, "stopped {name}");
-    }
-    // An ephemeral one goes by itself once it is stopped.
-    if client.instance(name).await?.is_none() {
-        return Ok(());
-    }
-    let deleted = match client.delete_instance(name).await {
-        Ok(operation) => client.wait(&operation, STEP_LIMIT).await.map(drop),
-        Err(error) => Err(error),
-    };
-    match deleted {
-        Err(error) if !error.is_not_found() => match client.instance(name).await? {
-            Some(_) => Err(error),
-            None => Ok(()),
-        },
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Instances of builds that must have ended by now.

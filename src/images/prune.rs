@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::ImageError;
 use super::generation::{self, Generation, Standing};
-use super::instance;
+use super::instance::{self, STEP_LIMIT};
 use crate::clock;
 use crate::lxd::Client;
 
@@ -42,7 +42,7 @@ pub async fn prune(
     let instances = instance::stale(client, now).await?;
     if !dry_run {
         for name in &instances {
-            instance::remove(client, name).await?;
+            client.remove_instance(name, STEP_LIMIT).await?;
         }
         for one in &generations {
             delete(client, &one.fingerprint).await?;

@@ -270,4 +270,35 @@ impl Client {
         let route = Route::new(&["instances", name]);
         self.order(&format!("delete instance {name}"), Method::DELETE, route, NO_BODY).await
     }
+
+    /// Stops an instance at once, deletes it, and waits until that is done: `limit` at most for each.
+    /// One that is not there is removed.
+    ///
+    /// # Errors
+    /// Why it could not be deleted.
+    pub async fn remove_instance(&self, name: &str, limit: Duration) -> Result<(), Error> {
+        if self.instance(name).await?.is_none() {
+            return Ok(());
+        }
+        if let Ok(operation) = self.change_state(name, StateChange::PULL_THE_PLUG).await {
+            // It may be stopped already, or may never have started.
+            let stopped = self.wait(&operation, limit).await;
+            tracing::debug!(?stopped, "stopped {name}");
+        }
+        // An ephemeral one goes by itself once it is stopped.
+        if self.instance(name).await?.is_none() {
+            return Ok(());
+        }
+        let deleted = match self.delete_instance(name).await {
+            Ok(operation) => self.wait(&operation, limit).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match deleted {
+            Err(error) if !error.is_not_found() => match self.instance(name).await? {
+                Some(_) => Err(error),
+                None => Ok(()),
+            },
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
 }

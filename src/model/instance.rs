@@ -82,6 +82,16 @@ impl InstanceType {
             Self::Container => "container",
         }
     }
+
+    /// The keys that keep a container's root from being the host's (LXD documentation, "Instance
+    /// options", `security.*`). To be set on the instance itself, so that no profile undoes it. LXD
+    /// refuses them on virtual machines, which have walls of their own.
+    pub fn walls(self, nesting: bool) -> impl Iterator<Item = (String, String)> {
+        let nesting = if nesting { "true" } else { "false" };
+        let keys = [("security.privileged", "false"), ("security.nesting", nesting)];
+        let keys = keys.into_iter().filter(move |_| self == Self::Container);
+        keys.map(|(key, is)| (key.to_owned(), is.to_owned()))
+    }
 }
 
 impl fmt::Display for CloudRunnerState {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::agent;
 use super::check::Check;
@@ -49,7 +49,7 @@ pub(super) async fn look(
     // As long as a runner's guest may take to boot.
     let boot = Duration::try_from(settings.deadlines.boot).unwrap_or_default();
     let found = boot_and_ask(client, &instance(settings, &name), boot, stop).await;
-    let removed = stop.during(remove(client, &name)).await;
+    let removed = stop.during(client.remove_instance(&name, STEP_LIMIT)).await;
     let application = found.as_ref().ok().and_then(|inside| Some(inside.as_ref()?.application));
     let mut checks = match found {
         Ok(None) => Vec::new(),
@@ -134,31 +134,5 @@ async fn ask_when_up(
             }
             other => return other,
         }
-    }
-}
-
-/// Removes the instance, which goes by itself once it is stopped.
-async fn remove(client: &Client, name: &str) -> Result<(), lxd::Error> {
-    if client.instance(name).await?.is_none() {
-        return Ok(());
-    }
-    let stop = async {
-        let change = StateChange::Stop { force: true, timeout: None };
-        let operation = client.change_state(name, change).await?;
-        client.wait(&operation, STEP_LIMIT).await
-    };
-    // It may never have started; then it is deleted as it is.
-    let stopped = timeout(STEP_LIMIT, stop).await;
-    tracing::debug!(?stopped, "stopped the throw-away instance");
-    if client.instance(name).await?.is_none() {
-        return Ok(());
-    }
-    let deleted = match client.delete_instance(name).await {
-        Ok(operation) => client.wait(&operation, STEP_LIMIT).await.map(drop),
-        Err(error) => Err(error),
-    };
-    match deleted {
-        Err(error) if error.is_not_found() => Ok(()),
-        other => other,
     }
 }

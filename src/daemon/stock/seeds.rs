@@ -80,9 +80,7 @@ impl Seeds {
         name: &str,
     ) -> Result<NewInstance, lxd::Error> {
         let mut config = lxd::Config::from([("boot.autostart".to_owned(), "false".to_owned())]);
-        if grain.instance_type == InstanceType::Container {
-            config.insert("security.privileged".to_owned(), "false".to_owned());
-        }
+        config.extend(grain.instance_type.walls(false));
         Ok(NewInstance {
             name: name.to_owned(),
             instance_type: grain.instance_type.as_str().to_owned(),

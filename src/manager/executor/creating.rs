@@ -10,7 +10,7 @@ use crate::lxd::{
     Devices, Error, ErrorKind, ImageSource, Instance, NewInstance, StateChange, StatusCode,
 };
 use crate::manager::keys;
-use crate::model::{Event, Fault, InstanceName, InstanceType, Record, Spec};
+use crate::model::{Event, Fault, InstanceName, Record, Spec};
 
 impl Executor {
     pub(super) async fn create(&self, record: &Record) -> Event {
@@ -110,7 +110,7 @@ impl Executor {
         let limits = [("limits.cpu", spec.cpu.map(|cpus| cpus.to_string()))];
         let limits = limits.into_iter().chain([("limits.memory", spec.memory.clone())]);
         config.extend(limits.filter_map(|(key, value)| Some((key.to_owned(), value?))));
-        config.extend(walls(spec));
+        config.extend(spec.instance_type.walls(spec.nesting));
         let devices = match &spec.disk {
             None => Devices::new(),
             Some(size) => self.place.client.root_disk(&spec.profiles, size).await?,
@@ -139,13 +139,4 @@ fn image(spec: &Spec) -> ImageSource {
         return ImageSource::Alias(spec.image.clone());
     }
     ImageSource::Fingerprint(spec.fingerprint.clone())
-}
-
-/// What keeps a container's root from being the host's. Set on the instance itself, so that no
-/// profile undoes it. LXD refuses these keys on virtual machines, which have walls of their own.
-fn walls(spec: &Spec) -> impl Iterator<Item = (String, String)> {
-    let nesting = if spec.nesting { "true" } else { "false" };
-    let keys = [("security.privileged", "false"), ("security.nesting", nesting)];
-    let is_container = spec.instance_type == InstanceType::Container;
-    keys.into_iter().filter(move |_| is_container).map(|(key, is)| (key.to_owned(), is.to_owned()))
 }
