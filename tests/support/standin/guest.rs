@@ -76,10 +76,10 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(ours: bool, plan: GuestPlan) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            plan,
-            ours,
+            plan: GuestPlan::default(),
+            ours: false,
             awaits_application: false,
             is_prepared: false,
             agent: false,

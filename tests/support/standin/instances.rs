@@ -340,7 +340,7 @@ fn build(
         down: Down::Graceful,
         pid: 0,
         address: format!("10.77.{}.{}", serial / 250 % 250, serial % 250 + 2),
-        guest: Guest::new(false, all.plans.pop_front().unwrap_or_default()),
+        guest: Guest::new(),
         files: image.files.unwrap_or_else(Files::new),
         logs: BTreeMap::new(),
         console: Vec::new(),

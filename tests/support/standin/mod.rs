@@ -168,7 +168,7 @@ impl StandIn {
         GuestHandle::new(Arc::clone(&self.world), (project.to_owned(), name.to_owned()))
     }
 
-    /// The next instances that are made get these plans, one each, in turn.
+    /// The next guests that come up for the first time get these plans, one each, in turn.
     pub fn plan_next(&self, plans: impl IntoIterator<Item = GuestPlan>) {
         self.world.with(|all| all.plans.extend(plans));
     }

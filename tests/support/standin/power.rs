@@ -116,7 +116,14 @@ impl World {
     pub(super) fn power_up(self: &Arc<Self>, key: &Key) {
         self.with(|all| {
             let pid = 30_000 + all.next_serial();
+            // With an init of its own no guest comes up that could follow a plan.
+            let is_first = instance(all, key)
+                .is_ok_and(|one| one.boot == 0 && !one.config.contains_key("raw.lxc"));
+            let plan = is_first.then(|| all.plans.pop_front()).flatten();
             let Ok(instance) = instance(all, key) else { return };
+            if let Some(plan) = plan {
+                instance.guest.plan = plan;
+            }
             instance.starting = false;
             instance.power = Power::Running;
             instance.boot += 1;
