@@ -9,6 +9,7 @@ use crate::lxd::{self, Client};
 use crate::model::Way;
 
 const NAME: &str = "creation";
+const UNREADABLE: &str = "remove `creation.json` from the state directory: it is measured again";
 
 /// One line for each storage pool and kind of instance.
 pub(super) async fn check(client: &Client, settings: &Settings) -> Result<Vec<Check>, lxd::Error> {
@@ -23,7 +24,10 @@ pub(super) async fn check(client: &Client, settings: &Settings) -> Result<Vec<Ch
         let how = match (settings.host.creation, &kept) {
             (Some(way), _) => format!("{} as configured", from(way)),
             (None, Ok(kept)) => kept.of(place).map_or_else(|| unmeasured().to_owned(), measured),
-            (None, Err(error)) => format!("what was measured cannot be read: {error}"),
+            (None, Err(error)) => {
+                let why = format!("{at}: what was measured cannot be read: {error}");
+                return Check::warn(NAME, why, UNREADABLE);
+            }
         };
         Check::ok(NAME, format!("{at}: {how}"))
     };
