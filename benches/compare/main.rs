@@ -65,6 +65,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> bool {
     let Some(rig) = Rig::new().await else { return false };
+    let machine = machine::Machine::here(&rig).await;
     let (sizes, rounds) = (numbers("LARM_BENCH_SIZES", "1,10,30"), number("LARM_BENCH_ROUNDS", 3));
     let mut figures = Figures::default();
     for size in sizes {
@@ -84,10 +85,13 @@ async fn run() -> bool {
             if tools::there("lxd-benchmark") {
                 figures.add("lxd-benchmark", size, tools::benchmark(&rig, size).await);
             }
+            // What was measured so far is there, if a later round fails.
+            report::save(&machine, &figures);
         }
     }
     turnaround::measure(&rig, rounds, &mut figures).await;
-    report::write(&machine::Machine::here(&rig).await, &figures);
+    report::save(&machine, &figures);
+    report::print(&machine, &figures);
     true
 }
 

@@ -16,18 +16,28 @@ struct Report<'a> {
     costs: &'a [Cost],
 }
 
-pub(crate) fn write(machine: &Machine, figures: &Figures) {
+/// Writes both files anew, with all that was measured so far.
+pub(crate) fn save(machine: &Machine, figures: &Figures) {
     let (rows, costs) = (figures.rows(), figures.costs());
-    println!("{}\n{}\n", machine.line(), machine.command);
-    print_rows(&rows);
-    print_costs(&costs);
-    let directory = PathBuf::from(host::variable("LARM_BENCH_OUT", "target/bench"));
-    std::fs::create_dir_all(&directory).unwrap();
-    let (json, svg) = (directory.join("compare.json"), directory.join("compare.svg"));
+    let (json, svg) = files();
+    std::fs::create_dir_all(json.parent().unwrap()).unwrap();
     let report = Report { machine, unit: "milliseconds", stages: &rows, costs: &costs };
     std::fs::write(&json, serde_json::to_string_pretty(&report).unwrap() + "\n").unwrap();
     plot::draw(&svg, machine, &rows);
+}
+
+/// The table, and where the files are.
+pub(crate) fn print(machine: &Machine, figures: &Figures) {
+    println!("{}\n{}\n", machine.line(), machine.command);
+    print_rows(&figures.rows());
+    print_costs(&figures.costs());
+    let (json, svg) = files();
     println!("\n{}\n{}", json.display(), svg.display());
+}
+
+fn files() -> (PathBuf, PathBuf) {
+    let directory = PathBuf::from(host::variable("LARM_BENCH_OUT", "target/bench"));
+    (directory.join("compare.json"), directory.join("compare.svg"))
 }
 
 /// Stages are since the order; "end to gone" is since the job's end or the order to stop.

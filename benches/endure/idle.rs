@@ -61,10 +61,13 @@ async fn watch(ground: &Ground, larm: &Larm, seconds: u32) -> bool {
     good
 }
 
-/// What the sweep asks: all instances, and each guest how it is. LXD is watched for between by its
-/// event stream alone.
+/// What the sweep asks: all instances, and each guest how it is. At its pace of once a minute the
+/// pools' images are looked up, and the room in the storage pools of their profiles. LXD is watched
+/// for between by its event stream alone.
 fn is_sweeps(what: &str) -> bool {
-    matches!(what, "list-instances" | "exec" | "read-log" | "delete-log" | "wait" | "operation")
+    let guests = ["list-instances", "exec", "read-log", "delete-log", "wait", "operation"];
+    let host = ["images", "profiles", "storage"];
+    guests.contains(&what) || host.contains(&what)
 }
 
 fn made(before: &Requests, after: &Requests) -> Requests {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::process::Process;
-use crate::setting::{change, delete_seeds, runners};
+use crate::setting::{change, delete_seeds, requests, runners};
 use crate::{creation, number};
 
 /// How much the memory may grow from the first hundred jobs to the end.
@@ -117,6 +117,7 @@ async fn verdict(ground: &Ground, larm: &Larm, early: Load, late: Load) -> bool 
     let jobs = ground.github.jobs();
     let odd = jobs.iter().filter(|job| (job.state, job.runs) != (JobState::Succeeded, 1)).count();
     let live = larm.runners().await.iter().filter(|one| one.phase != Phase::Gone).count();
+    println!("{} instances were ordered for {} jobs", ordered(larm), jobs.len());
     let checks = [
         (odd == 0, format!("{odd} of {} jobs failed or ran more than once", jobs.len())),
         (gone, format!("instances left: {:?}", runners(ground).await)),
@@ -131,6 +132,12 @@ async fn verdict(ground: &Ground, larm: &Larm, early: Load, late: Load) -> bool 
         println!("{} {text}", if *good { "good:" } else { "BAD: " });
     }
     checks.iter().all(|(good, _)| *good)
+}
+
+/// How many instances it has ordered: one for each job, and the standbys of the end.
+fn ordered(larm: &Larm) -> u64 {
+    let counts = requests(larm);
+    counts.iter().find(|(what, _)| what == "create-instance").map_or(0, |(_, count)| *count)
 }
 
 async fn nothing_is_left(ground: &Ground, larm: &Larm) {

@@ -55,6 +55,7 @@ pub(super) fn word(method: &Method, route: &Route, subject: &str) -> &'static st
         (_, ["operations", ..]) => "operation",
         (_, ["images", ..]) => "images",
         (_, ["storage-pools", ..]) => "storage",
+        (_, ["profiles", ..]) => "profiles",
         (_, []) => "server",
         _ => "other",
     }
