@@ -77,6 +77,8 @@ pub(crate) fn configure(ground: &Ground, kind: &Kind, most: usize, standbys: usi
     let parallel = number("LARM_BENCH_PARALLEL", 4);
     let limits = format!("creates = {parallel}\nstarts = {parallel}\ndeletes = {parallel}\n");
     let changes = [
+        // As a user has it: the tests sweep often.
+        ("sweep = '5s'\n", ""),
         ("creation = 'image'", &*format!("creation = '{}'", kind.creation)),
         ("creates = 4\nstarts = 4\ndeletes = 4\n", &limits),
         ("per_minute = 1000", "per_minute = 100000"),

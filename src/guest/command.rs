@@ -2,7 +2,7 @@
 //!
 //! LXD puts the command line of an exec into its events: nothing secret is ever in one.
 
-use super::paths::{CLAIMED, SCRIPT};
+use super::paths::{CLAIMED, RUN_DIR, SCRIPT};
 
 /// `flush`: the runner was idle, or had ended before, and will take no job any more.
 pub const FLUSHED: i32 = 0;
@@ -17,17 +17,23 @@ pub const OUTPUT_CAP: usize = 16 * 1024;
 /// Most bytes that [`probe`] prints.
 pub const PROBE_CAP: usize = 2 * OUTPUT_CAP;
 
-/// How long the guest may take to write its script, in steps of 50 ms.
-const SCRIPT_PATIENCE: u32 = 12_000;
+/// How long the guest's init may take to begin, in steps of 100 ms.
+const INIT_PATIENCE: u32 = 6_000;
 
 /// Blocks until the guest's `seq` is greater than `seq`, then prints the report.
 ///
-/// May be given as soon as the instance runs: it waits for the script to be written, and for the
-/// early boot to be over, in which a file system may still be mounted over its state.
+/// May be given as soon as the instance runs: it waits for the early boot to be over, in which a file
+/// system may still be mounted over its state, and for the script to be written. The script rings it
+/// as soon as it runs, so that it costs a guest that boots no CPU time; its bell has the name that
+/// the script gives bells.
 pub fn watch(seq: u64) -> Vec<String> {
     shell(format!(
-        "i=0; until [ -x {SCRIPT} ] && [ -d /run/systemd/system ]; do \
-         i=$((i+1)); [ $i -lt {SCRIPT_PATIENCE} ] || exit 3; sleep 0.05; done; \
+        "i=0; until [ -d /run/systemd/system ]; do \
+         i=$((i+1)); [ $i -lt {INIT_PATIENCE} ] || exit 3; sleep 0.1; done; \
+         if ! [ -x {SCRIPT} ]; then \
+         bells={RUN_DIR}/watch; mkdir -p $bells && chmod 700 $bells && \
+         mkfifo -m 600 $bells/$$ && exec 3<> $bells/$$ || exit 3; \
+         until [ -x {SCRIPT} ]; do read -r _ <&3; done; fi; \
          exec {SCRIPT} watch {seq}"
     ))
 }
