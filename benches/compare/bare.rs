@@ -13,7 +13,7 @@ use crate::rest::Rest;
 use crate::rig::{PREFIX, Rig, Template};
 
 /// How often a status file is read. The guest's own time in it is what counts.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What instances are made with.
 pub(crate) struct Maker {
@@ -41,11 +41,21 @@ impl Maker {
         self.rest.push(name, application::COMPLETE, Some(self.mark.clone())).await;
     }
 
-    /// Waits until the guest's status file says that it is ready, and since when.
+    /// Waits until the guest's status file says that it is ready, and since when. A container's is
+    /// read through its first process, which costs neither LXD nor the guest anything: the floor has
+    /// no wait of its own.
     pub(crate) async fn ready(&self, name: &str) -> f64 {
+        let container = self.template.instance_type == "container";
+        let pid = if container { Some(self.rest.pid(name).await) } else { None };
         let looks = async {
             loop {
-                let status = self.rest.read(name, paths::STATUS).await.unwrap_or_default();
+                let status = match pid {
+                    Some(pid) => {
+                        std::fs::read_to_string(format!("/proc/{pid}/root{}", paths::STATUS)).ok()
+                    }
+                    None => self.rest.read(name, paths::STATUS).await,
+                };
+                let status = status.unwrap_or_default();
                 if let Some(at) = status.lines().find_map(|line| line.strip_prefix("at ready ")) {
                     return at.parse().unwrap();
                 }

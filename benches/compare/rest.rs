@@ -36,6 +36,12 @@ impl Rest {
         }
     }
 
+    /// The host's number of a container's first process.
+    pub(crate) async fn pid(&self, name: &str) -> u64 {
+        let state = json(self.request(Method::GET, &format!("/1.0/instances/{name}/state"))).await;
+        state.pointer("/metadata/pid").and_then(Value::as_u64).unwrap()
+    }
+
     /// Changes an instance's state.
     pub(crate) async fn change(&self, name: &str, body: &Value) {
         self.call(Method::PUT, &format!("/1.0/instances/{name}/state"), body).await;

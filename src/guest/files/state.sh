@@ -2,7 +2,8 @@
 # The status of the guest, and the watches of it: read by the guest script, not run by itself.
 #
 # The status file is the truth and only root writes it, under a lock; phases only move forward.
-# Each change of phase rings every armed watch. A watch makes a fifo of its own and opens it before
+# Each change of phase rings every armed watch, but for `claimed`: `listening` or an end follows it
+# at once, and each bell costs the host a process. A watch makes a fifo of its own and opens it before
 # it looks at the status, so no bell is lost; the ringer opens fifos for reading and writing, so it
 # never blocks, whether anybody listens or not.
 
@@ -92,7 +93,7 @@ advance() {
         [ "${oom_kills:-0}" -eq 0 ] || printf 'oom %s\n' "$oom_kills"
         [ -z "${3-}" ] || printf 'detail %s\n' "$3"
     } > $STATUS.new && mv -fT $STATUS.new $STATUS
-    ring
+    [ "$1" = claimed ] || ring
 }
 
 ring() {

@@ -264,8 +264,8 @@ impl World {
             instance.files.remove("/run/larm/handover");
             instance.files.put(CLAIMED, Node::file(""));
             instance.guest.credential = Some(credential);
+            // No bell tells of it.
             instance.guest.enter(GuestPhase::Claimed);
-            instance.touch();
             Some((instance.boot, instance.guest.plan.never_listening))
         });
         if let Some((boot, false)) = boot {
