@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::figures::{Life, Round};
 use crate::ground::PATIENCE;
+use crate::machine;
 use crate::rest::Rest;
 use crate::rig::{PREFIX, Rig, Template};
 
@@ -114,6 +115,7 @@ impl Places {
 
 /// So many instances at once, each made, ready, and removed by itself.
 pub(crate) async fn round(rig: &Rig, size: usize, contender: &impl Contender) -> Round {
+    machine::quiet().await;
     let names: Vec<String> = (0..size).map(|_| name()).collect();
     let (lxd_cpu, begin) = (rig.lxd.cpu_seconds(), now());
     let one = async |name: &String| {

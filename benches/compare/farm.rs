@@ -14,11 +14,11 @@ use crate::larm::Larm;
 use crate::process::Process;
 use crate::rig::Rig;
 use crate::setting::{change, delete_seeds, no_runner_is_left, settle};
-use crate::{host, number};
+use crate::{host, machine, number};
 
 /// So long the daemon has made nothing when a round begins: longer than it waits itself before it
 /// tries out how instances are made best.
-pub(crate) const QUIET: Duration = Duration::from_secs(8);
+const QUIET: Duration = Duration::from_secs(8);
 
 /// A kind of start.
 pub(crate) struct Kind {
@@ -54,7 +54,7 @@ pub(crate) async fn round(rig: &Rig, kind: &Kind, size: usize) -> Round {
         reload(&ground, &larm, kind, size, size);
         larm.until_there_are(&ground, size, Phase::Standby).await;
     }
-    settle(&larm, QUIET).await;
+    come_to_rest(&larm).await;
     let round = measure(rig, &ground, &larm, size).await;
     if kind.standby {
         reload(&ground, &larm, kind, size, 0);
@@ -71,7 +71,7 @@ pub(crate) fn configure(ground: &Ground, kind: &Kind, most: usize, standbys: usi
         "30s",
         &format!(
             "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\nmax = {most}\n\
-             memory = '512MiB'\nstandby = {standbys}\nidle_timeout = '1s'\n{image}"
+             memory = '384MiB'\nstandby = {standbys}\nidle_timeout = '1s'\n{image}"
         ),
     );
     let parallel = number("LARM_BENCH_PARALLEL", 4);
@@ -90,6 +90,12 @@ pub(crate) fn reload(ground: &Ground, larm: &Larm, kind: &Kind, most: usize, sta
     configure(ground, kind, most, standbys);
     let output = larm.run(&["reload"]);
     assert!(output.status.success(), "{output:?}");
+}
+
+/// Neither the daemon nor the machine has anything to do.
+pub(crate) async fn come_to_rest(larm: &Larm) {
+    settle(larm, QUIET).await;
+    machine::quiet().await;
 }
 
 /// One job that is not measured: what the daemon and LXD do once is done then.

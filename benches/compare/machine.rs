@@ -1,12 +1,20 @@
 //! Where and how something was measured.
 
 use std::fs;
+use std::time::Duration;
 
 use larm::clock;
 use serde::Serialize;
 
 use crate::host;
 use crate::rig::Rig;
+
+/// The machine is quiet with less than one of so many ticks of its CPUs at work...
+const BUSY: u64 = 10;
+/// ...for so long.
+const LOOK: Duration = Duration::from_secs(2);
+/// So long it may take to become quiet.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
@@ -17,7 +25,7 @@ pub(crate) struct Machine {
     pub(crate) storage: String,
     pub(crate) image: String,
     pub(crate) instance_type: String,
-    /// Load of the minute before the end: what else ran is in it, and the benchmark too.
+    /// Load of the minute before the beginning: what else ran.
     pub(crate) load: String,
     pub(crate) date: String,
     pub(crate) command: String,
@@ -73,4 +81,34 @@ fn command() -> String {
         .collect();
     settings.sort();
     settings.concat() + "scripts/bench"
+}
+
+/// Waits until the machine has little to do: the file system goes on with what was deleted before. No
+/// contender shall pay for another.
+pub(crate) async fn quiet() {
+    let looks = async {
+        let mut before = busy_and_all();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = busy_and_all();
+            if (now.0 - before.0) * BUSY < now.1 - before.1 {
+                return;
+            }
+            before = now;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, looks).await.is_err() {
+        eprintln!("the machine is not quiet: the figures tell of other work too");
+    }
+}
+
+/// Ticks of all CPUs since the start: those with work to do, and all (`proc(5)`, `/proc/stat`).
+fn busy_and_all() -> (u64, u64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is in them already.
+    let all: u64 = ticks.iter().take(8).sum();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    (all - idle, all)
 }

@@ -83,7 +83,7 @@ async fn capture() -> Option<(Template, Bytes, Vec<u8>)> {
     ground.configure(
         "30s",
         "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\nmax = 1\nstandby = 1\n\
-         memory = '512MiB'\n",
+         memory = '384MiB'\n",
     );
     let larm = Larm::start(&ground).await;
     larm.until_there_are(&ground, 1, Phase::Standby).await;

@@ -11,8 +11,8 @@ use tokio::process::Command;
 
 use crate::bare::{Contender, Maker, Places, now};
 use crate::figures::{Life, Round};
-use crate::host;
 use crate::rig::{Rig, TOOLS_PREFIX};
+use crate::{host, machine};
 
 /// Whether a tool is installed.
 pub(crate) fn there(tool: &str) -> bool {
@@ -96,6 +96,7 @@ impl Contender for Lxc<'_> {
 /// `lxd-benchmark`: instances of the image and the project's default profile, without user-data. So
 /// it has no guest to become ready.
 pub(crate) async fn benchmark(rig: &Rig, size: usize) -> Round {
+    machine::quiet().await;
     rig.watch.forget(TOOLS_PREFIX);
     let (count, parallel, image) = (size.to_string(), rig.parallel.to_string(), host::image());
     let (lxd_cpu, begin) = (rig.lxd.cpu_seconds(), now());

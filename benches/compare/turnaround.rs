@@ -6,12 +6,13 @@ use std::time::Duration;
 use larm::model::Phase;
 
 use crate::bare::{Contender, Maker, name, now};
-use crate::farm::{Kind, QUIET, configure, guest_times, kinds, warm_up};
+use crate::farm::{Kind, come_to_rest, configure, guest_times, kinds, warm_up};
 use crate::figures::Figures;
 use crate::ground::Ground;
 use crate::larm::Larm;
+use crate::machine;
 use crate::rig::Rig;
-use crate::setting::{delete_seeds, no_runner_is_left, settle};
+use crate::setting::{delete_seeds, no_runner_is_left};
 
 /// Turnarounds in each round.
 const TURNS: usize = 3;
@@ -33,7 +34,7 @@ async fn farm(kind: &Kind) -> Vec<f64> {
     ground.add_hook();
     let larm = Larm::start(&ground).await;
     warm_up(&ground).await;
-    settle(&larm, QUIET).await;
+    come_to_rest(&larm).await;
     let before = ground.github.jobs().len();
     if kind.standby {
         crate::farm::reload(&ground, &larm, kind, 1, 1);
@@ -69,6 +70,7 @@ async fn lengths(ground: &Ground, larm: &Larm, before: usize) -> Vec<f64> {
 
 async fn bare(rig: &Rig) -> Vec<f64> {
     let maker = Maker::new(rig);
+    machine::quiet().await;
     let (mut lengths, mut last) = (Vec::new(), name());
     maker.make(&last).await;
     for _ in 0..TURNS {
