@@ -20,11 +20,23 @@ use crate::{host, machine, number};
 /// tries out how instances are made best.
 const QUIET: Duration = Duration::from_secs(8);
 
+/// What a runner is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Nothing: as many standbys are made as there would be jobs, which is what bare instances are
+    /// compared with.
+    NoJob,
+    /// The job that waits.
+    Job,
+    /// It is there when the job comes.
+    Standby,
+}
+
 /// A kind of start.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// Whether a standby waits for each job.
-    pub(crate) standby: bool,
+    /// What is measured.
+    pub(crate) course: Course,
     /// The image, if not the tests' one.
     image: Option<String>,
     /// How instances are made.
@@ -33,11 +45,12 @@ pub(crate) struct Kind {
 
 pub(crate) fn kinds() -> Vec<Kind> {
     let creation = host::variable("LARM_BENCH_CREATION", "image");
-    let cold = |name, image| Kind { name, standby: false, image, creation: creation.clone() };
+    let kind = |name, course, image| Kind { name, course, image, creation: creation.clone() };
     let baked = Some(host::variable("LARM_BENCH_BAKED", "")).filter(|alias| !alias.is_empty());
-    let mut kinds = vec![cold("larm, cold", None)];
-    kinds.extend(baked.map(|alias| cold("larm, baked image", Some(alias))));
-    kinds.push(Kind { name: "larm, standby", standby: true, image: None, creation });
+    let mut kinds =
+        vec![kind("larm without a job", Course::NoJob, None), kind("larm cold", Course::Job, None)];
+    kinds.extend(baked.map(|alias| kind("larm baked", Course::Job, Some(alias))));
+    kinds.push(kind("larm standby", Course::Standby, None));
     kinds
 }
 
@@ -50,15 +63,17 @@ pub(crate) async fn round(rig: &Rig, kind: &Kind, size: usize) -> Round {
     ground.add_hook();
     let larm = Larm::start(&ground).await;
     warm_up(&ground).await;
-    if kind.standby {
+    if kind.course == Course::Standby {
         reload(&ground, &larm, kind, size, size);
         larm.until_there_are(&ground, size, Phase::Standby).await;
     }
     come_to_rest(&larm).await;
-    let round = measure(rig, &ground, &larm, size).await;
-    if kind.standby {
-        reload(&ground, &larm, kind, size, 0);
-    }
+    let round = if kind.course == Course::NoJob {
+        fill(rig, &ground, &larm, kind, size).await
+    } else {
+        measure(rig, &ground, &larm, size).await
+    };
+    reload(&ground, &larm, kind, size, 0);
     no_runner_is_left(&ground).await;
     larm.stop();
     delete_seeds(&ground).await;
@@ -103,6 +118,34 @@ pub(crate) async fn warm_up(ground: &Ground) {
     ground.queue("acme/web", &["small"], Duration::ZERO);
     ground.all_finished().await;
     no_runner_is_left(ground).await;
+}
+
+/// Makes standbys and removes them.
+async fn fill(rig: &Rig, ground: &Ground, larm: &Larm, kind: &Kind, size: usize) -> Round {
+    let daemon = Process::of_daemon(&ground.path("state"));
+    let (larm_cpu, lxd_cpu, begin) = (daemon.cpu_seconds(), rig.lxd.cpu_seconds(), now());
+    reload(ground, larm, kind, size, size);
+    larm.until_there_are(ground, size, Phase::Standby).await;
+    let names: Vec<String> =
+        larm.live().await.iter().map(|runner| runner.name.to_string()).collect();
+    let mut guests = guest_times(larm).await;
+    let end = now();
+    reload(ground, larm, kind, size, 0);
+    rig.watch.until(&names, "instance-deleted").await;
+    let lives = names.iter().map(|name| {
+        let times = Times::from([("finished", end)]);
+        let times = guests.remove(name).into_iter().flatten().chain(times).collect();
+        let mut life = life(rig, name, begin, &times);
+        life.retain(|(stage, _)| *stage != "finished");
+        life
+    });
+    Round {
+        lives: lives.collect(),
+        took: now() - begin,
+        lxd_cpu: rig.lxd.cpu_seconds() - lxd_cpu,
+        larm_cpu: Some(daemon.cpu_seconds() - larm_cpu),
+        larm_memory: Some(daemon.mebibytes()),
+    }
 }
 
 async fn measure(rig: &Rig, ground: &Ground, larm: &Larm, size: usize) -> Round {

@@ -14,7 +14,7 @@ const BUSY: u64 = 10;
 /// ...for so long.
 const LOOK: Duration = Duration::from_secs(2);
 /// So long it may take to become quiet.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {

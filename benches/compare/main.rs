@@ -8,6 +8,7 @@
 //! | `LARM_BENCH_PARALLEL` | how many are created, started or deleted at a time, by every contender | 4 |
 //! | `LARM_BENCH_CREATION` | `[host] creation` of larm | `image` |
 //! | `LARM_BENCH_BAKED` | alias of a baked image | |
+//! | `LARM_BENCH_CONTENDERS` | their names in the table, with commas | all |
 //! | `LARM_BENCH_OUT` | the directory of `compare.json` and `compare.svg` | `target/bench` |
 //!
 //! All times are one machine's clock. That an instance was created, started and is gone is told by
@@ -71,18 +72,17 @@ async fn run() -> bool {
     for size in sizes {
         for round in 1..=rounds {
             eprintln!("{size} at once, round {round} of {rounds}");
-            for kind in farm::kinds() {
-                figures.add(kind.name, size, farm::round(&rig, &kind, size).await);
+            for kind in farm::kinds().iter().filter(|kind| wanted(kind.name)) {
+                figures.add(kind.name, size, farm::round(&rig, kind, size).await);
             }
-            figures.add(
-                "bare REST calls",
-                size,
-                bare::round(&rig, size, &bare::Maker::new(&rig)).await,
-            );
-            if tools::there("lxc") {
+            if wanted("bare REST calls") {
+                let maker = bare::Maker::new(&rig);
+                figures.add("bare REST calls", size, bare::round(&rig, size, &maker).await);
+            }
+            if wanted("lxc") && tools::there("lxc") {
                 figures.add("lxc", size, bare::round(&rig, size, &tools::Lxc::new(&rig)).await);
             }
-            if tools::there("lxd-benchmark") {
+            if wanted("lxd-benchmark") && tools::there("lxd-benchmark") {
                 figures.add("lxd-benchmark", size, tools::benchmark(&rig, size).await);
             }
             // What was measured so far is there, if a later round fails.
@@ -93,6 +93,12 @@ async fn run() -> bool {
     report::save(&machine, &figures);
     report::print(&machine, &figures);
     true
+}
+
+/// Whether this contender takes part.
+fn wanted(contender: &str) -> bool {
+    let all = host::variable("LARM_BENCH_CONTENDERS", "");
+    all.is_empty() || all.split(',').any(|one| one == contender)
 }
 
 fn number(name: &str, default: usize) -> usize {

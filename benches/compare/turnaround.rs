@@ -6,13 +6,14 @@ use std::time::Duration;
 use larm::model::Phase;
 
 use crate::bare::{Contender, Maker, name, now};
-use crate::farm::{Kind, come_to_rest, configure, guest_times, kinds, warm_up};
+use crate::farm::{Course, Kind, come_to_rest, configure, guest_times, kinds, warm_up};
 use crate::figures::Figures;
 use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::machine;
 use crate::rig::Rig;
 use crate::setting::{delete_seeds, no_runner_is_left};
+use crate::wanted;
 
 /// Turnarounds in each round.
 const TURNS: usize = 3;
@@ -20,10 +21,13 @@ const TURNS: usize = 3;
 pub(crate) async fn measure(rig: &Rig, rounds: usize, figures: &mut Figures) {
     for round in 1..=rounds {
         eprintln!("a pool of one, round {round} of {rounds}");
-        for kind in kinds() {
-            figures.add_turnarounds(kind.name, farm(&kind).await);
+        for kind in kinds().iter().filter(|kind| kind.course != Course::NoJob && wanted(kind.name))
+        {
+            figures.add_turnarounds(kind.name, farm(kind).await);
         }
-        figures.add_turnarounds("bare REST calls", bare(rig).await);
+        if wanted("bare REST calls") {
+            figures.add_turnarounds("bare REST calls", bare(rig).await);
+        }
     }
 }
 
@@ -36,7 +40,7 @@ async fn farm(kind: &Kind) -> Vec<f64> {
     warm_up(&ground).await;
     come_to_rest(&larm).await;
     let before = ground.github.jobs().len();
-    if kind.standby {
+    if kind.course == Course::Standby {
         crate::farm::reload(&ground, &larm, kind, 1, 1);
         for _ in 0..=TURNS {
             larm.until_there_are(&ground, 1, Phase::Standby).await;

@@ -17,7 +17,9 @@ use super::command::Input;
 use super::executor::exec;
 use crate::guest::{command, report};
 use crate::lxd::{Client, Error, ErrorKind};
-use crate::model::{Action, Event, GuestReport, InstanceType, Record, RunnerId};
+use crate::model::{
+    Action, Application, Event, GuestReport, Handover, InstanceType, Record, RunnerId,
+};
 
 /// How often it is looked whether a virtual machine's agent is up: nothing announces it.
 const AGENT_PAUSE: Duration = Duration::from_secs(1);
@@ -166,7 +168,7 @@ impl Watcher {
     /// Blocks until the guest's phase has moved past `seq`.
     async fn watch(&self, seq: u64) -> Result<Option<GuestReport>, Error> {
         let name = self.record.name.to_string();
-        let exec = exec(command::watch(seq));
+        let exec = exec(command::watch(seq.max(self.first_of_use())));
         // A watch lasts as long as the guest likes, and ends with each instance: neither tells how LXD
         // does.
         let client = self.client.unobserved();
@@ -174,6 +176,13 @@ impl Watcher {
         Ok(report::parse(&output.stdout)
             .inspect_err(|error| tracing::debug!(runner = %name, %error, "no report"))
             .ok())
+    }
+
+    /// The guest's first status says that it prepares itself. That is news only of a guest of which
+    /// nothing is known; any other would take the time for another exec in the middle of its boot.
+    fn first_of_use(&self) -> u64 {
+        let Record { application, handover, .. } = *self.record;
+        u64::from(application != Application::Unknown && handover != Handover::Unknown)
     }
 
     async fn wait_for_agent(&self) {
