@@ -64,7 +64,9 @@ fn configure(ground: &Ground, most: u32, standbys: u32) {
         ),
     );
     let many = ("creations_per_minute = 1000", "creations_per_minute = 100000");
-    change(ground, &[("creation = 'image'", &creation()), many]);
+    // As a user has it: the tests sweep often.
+    let sweep = ("sweep = '5s'\n", "");
+    change(ground, &[("creation = 'image'", &creation()), many, sweep]);
 }
 
 /// Queues all jobs and waits for their ends; what the daemon took at the first line.
