@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::ground::Ground;
 use crate::larm::Larm;
 use crate::process::Process;
-use crate::setting::{change, requests, settle};
+use crate::setting::{change, delete_seeds, no_runner_is_left, requests, settle};
 use crate::{creation, number};
 
 /// The share of one core that the daemon may take.
@@ -23,21 +23,29 @@ type Requests = BTreeMap<String, u64>;
 pub(crate) async fn measure() -> bool {
     let (standbys, seconds) = (number("LARM_BENCH_STANDBYS", 30), number("LARM_BENCH_SECONDS", 60));
     let Some(ground) = Ground::open_alone().await else { return false };
-    let pool = format!(
-        "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\n\
-         max = {standbys}\nstandby = {standbys}\nmemory = '512MiB'\n"
-    );
-    ground.configure("30s", &pool);
-    // As a user has it: the tests sweep often.
-    change(&ground, &[("sweep = '5s'\n", ""), ("creation = 'image'", &creation())]);
+    configure(&ground, standbys);
     ground.add_hook();
     let larm = Larm::start(&ground).await;
     let count = usize::try_from(standbys).unwrap();
     larm.until_there_are(&ground, count, Phase::Standby).await;
     settle(&larm, SETTLE).await;
     let good = watch(&ground, &larm, seconds).await;
+    configure(&ground, 0);
+    assert!(larm.run(&["reload"]).status.success(), "the reload failed");
+    no_runner_is_left(&ground).await;
     larm.stop();
+    delete_seeds(&ground).await;
     good
+}
+
+fn configure(ground: &Ground, standbys: u32) {
+    let pool = format!(
+        "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\n\
+         max = 1000\nstandby = {standbys}\nmemory = '512MiB'\n"
+    );
+    ground.configure("30s", &pool);
+    // As a user has it: the tests sweep often.
+    change(ground, &[("sweep = '5s'\n", ""), ("creation = 'image'", &creation())]);
 }
 
 async fn watch(ground: &Ground, larm: &Larm, seconds: u32) -> bool {
