@@ -29,7 +29,6 @@ mod larm;
 pub mod leftovers;
 #[path = "../shared/process.rs"]
 pub mod process;
-#[expect(dead_code, reason = "shared with other benchmarks")]
 #[path = "../shared/setting.rs"]
 mod setting;
 mod soak;
