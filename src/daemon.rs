@@ -68,8 +68,8 @@ const REQUEST_GRACE: Duration = Duration::from_secs(5);
 /// How long actions on instances may take to end then. Those that do not are taken up again by the
 /// next start.
 const ACTION_GRACE: Duration = Duration::from_secs(30);
-/// How many gone runners are remembered.
-const REMEMBERED: usize = 1000;
+/// How many gone runners are remembered, at some 2 kB of memory each. Their logs are kept for longer.
+const REMEMBERED: usize = 300;
 /// How long a guest may take to answer a command.
 const EXEC_LIMIT: Duration = Duration::from_secs(30);
 
@@ -233,7 +233,8 @@ impl Parts {
         }
         let images = pools.ingredients.images.clone();
         let (provider, ends) = Provider::new(settings, given, received, (&farm, &manager), images);
-        let baker = Baker::new(settings, &client, (offered, ends), &metrics);
+        let (image, given) = watch::channel(Arc::new(settings.clone()));
+        let baker = Baker::new(given, &client, (offered, ends), &metrics);
         background.tasks.spawn(baker.keep(background.end.clone()));
         background.spawn(application::provide(application::origin(settings), provider));
         let (sender, reloads) = mpsc::channel(1);
@@ -249,6 +250,7 @@ impl Parts {
             guests,
             runner,
             isolation,
+            image,
         };
         let listeners = Arc::new(listeners);
         Ok(Self { manager, running, listeners, reloads, api, webhook, end_requests, background })

@@ -238,7 +238,7 @@ fn by_image(error: &ImageError) -> ExitStatus {
         | ImageError::UnknownGeneration { .. }
         | ImageError::NothingBefore(_) => ExitStatus::NotFound,
         ImageError::Foreign { .. } => ExitStatus::Refused,
-        ImageError::Stopped => ExitStatus::Interrupted,
+        ImageError::Stopped | ImageError::LeftAsItIs => ExitStatus::Interrupted,
         ImageError::TimedOut(_) => ExitStatus::TimedOut,
         ImageError::BaseOfOtherType { .. }
         | ImageError::CloudInit(_)

@@ -209,7 +209,11 @@ fn print_summary(summary: &Summary, context: &Context) -> Result<(), CliError> {
     let ran = summary.jobs.iter().filter(|job| job.ok).count();
     print::line(&format!(
         "{}: {ran} of {} jobs ran exactly once, {} left behind",
-        if summary.ok { "ok" } else { "FAILED" },
+        match summary.end {
+            End::Complete if summary.ok => "ok",
+            End::Interrupted | End::LeftAsItIs => "interrupted",
+            End::Complete | End::OutOfTime => "FAILED",
+        },
         summary.jobs.len(),
         if summary.left_behind.is_empty() { "nothing" } else { "something" },
     ))

@@ -114,7 +114,7 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                Some(format!("make {}, or leave out --config: larm has defaults", path.display()))
+                Some(format!("make {}, or leave it out: larm has defaults", path.display()))
             }
             Self::Read { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(format!("run it as root, or `chmod a+r {}`", path.display()))

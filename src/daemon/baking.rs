@@ -14,7 +14,7 @@ use super::application::{Origin, origin as application_origin};
 use crate::application::Cached;
 use crate::clock;
 use crate::config::{self, Settings};
-use crate::images::{self, BuildOptions, Generation, ImageError, Progress, Standing};
+use crate::images::{self, BuildOptions, Generation, ImageError, Progress, Pruned, Standing};
 use crate::lxd::{self, Client};
 use crate::metrics::Metrics;
 
@@ -36,7 +36,7 @@ const LIMIT: Duration = Duration::from_mins(30);
 /// Keeps the golden image fresh.
 pub(super) struct Baker {
     client: Client,
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     application: Offered,
     ends: watch::Receiver<Arc<Ends>>,
     metrics: Metrics,
@@ -44,33 +44,30 @@ pub(super) struct Baker {
 
 impl Baker {
     pub(super) fn new(
-        settings: &Settings,
+        settings: watch::Receiver<Arc<Settings>>,
         client: &Client,
         (application, ends): (Offered, watch::Receiver<Arc<Ends>>),
         metrics: &Metrics,
     ) -> Self {
-        Self {
-            client: client.clone(),
-            settings: settings.clone(),
-            application,
-            ends,
-            metrics: metrics.clone(),
-        }
+        Self { client: client.clone(), settings, application, ends, metrics: metrics.clone() }
     }
 
-    /// Runs until told to stop; a build that is under way is broken off and removes what it made.
+    /// Runs until told to stop; a build that is under way is broken off. What it had no time to remove
+    /// is removed by a later look, once that build must have ended.
     pub(super) async fn keep(mut self, stop: CancellationToken) {
         let mut pause = FIRST;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(pause) => {}
+                changed = self.settings.changed() => if changed.is_err() { return },
                 changed = self.ends.changed() => if changed.is_err() { return },
                 changed = self.application.changed() => if changed.is_err() { return },
             }
             pause = EVERY;
             self.try_look(&stop).await;
-            match self.build_if_due(&stop).await {
+            let settings = Arc::clone(&self.settings.borrow_and_update());
+            match self.build_if_due(&settings, &stop).await {
                 Ok(false) => {}
                 Ok(true) => self.try_look(&stop).await,
                 Err(()) => pause = AFTER_FAILURE,
@@ -81,6 +78,14 @@ impl Baker {
     async fn try_look(&mut self, stop: &CancellationToken) {
         if let Err(error) = self.look(stop).await {
             tracing::warn!(%error, "the golden images could not be looked at");
+        }
+        match images::prune_leftovers(&self.client).await {
+            Ok(pruned) if pruned == Pruned::default() => {}
+            Ok(Pruned { instances, generations }) => {
+                let images = generations.len();
+                tracing::info!(?instances, images, "what broken builds had left is removed");
+            }
+            Err(error) => tracing::warn!(%error, "what broken builds have left stays"),
         }
     }
 
@@ -105,8 +110,12 @@ impl Baker {
     }
 
     /// Whether it was built.
-    async fn build_if_due(&self, stop: &CancellationToken) -> Result<bool, ()> {
-        let Some(alias) = self.settings.image.alias.clone() else { return Ok(false) };
+    async fn build_if_due(
+        &self,
+        settings: &Settings,
+        stop: &CancellationToken,
+    ) -> Result<bool, ()> {
+        let Some(alias) = settings.image.alias.clone() else { return Ok(false) };
         let current = match images::current(&self.client, &alias).await {
             Ok(current) => Some(current),
             Err(ImageError::UnknownAlias(_)) => None,
@@ -115,10 +124,11 @@ impl Baker {
                 return Ok(false);
             }
         };
-        let due = self.due(current.as_ref()).filter(|_| !self.waits_for_application());
+        let due = self.due(settings, current.as_ref());
+        let due = due.filter(|_| !self.waits_for_application(settings));
         let Some(due) = due else { return Ok(false) };
         tracing::info!(image = %alias, ?due, "the golden image is built anew");
-        match self.build(&alias, stop).await {
+        match self.build(settings, &alias, stop).await {
             Ok(number) => {
                 tracing::info!(image = %alias, generation = number, "the golden image is built");
                 Ok(true)
@@ -130,28 +140,33 @@ impl Baker {
         }
     }
 
-    fn due(&self, current: Option<&Generation>) -> Option<images::Due> {
-        let wanted = &self.settings.image;
+    fn due(&self, settings: &Settings, current: Option<&Generation>) -> Option<images::Due> {
+        let wanted = &settings.image;
         let given = self.application.borrow();
         let newest = given.as_ref().map(|cached| cached.version.as_str());
         images::due(current, newest, wanted.rebuild, wanted.rebuild_before, clock::now())
     }
 
     /// Whether what is to be put in is still being fetched.
-    fn waits_for_application(&self) -> bool {
-        let file = self.settings.image.recipe.as_deref();
+    fn waits_for_application(&self, settings: &Settings) -> bool {
+        let file = settings.image.recipe.as_deref();
         // A recipe that is wrong is told of by the build.
         let wanted = config::recipe(file).is_ok_and(|recipe| recipe.parts.application);
-        let comes = application_origin(&self.settings) != Origin::Image;
+        let comes = application_origin(settings) != Origin::Image;
         wanted && comes && self.application.borrow().is_none()
     }
 
-    async fn build(&self, alias: &str, stop: &CancellationToken) -> Result<u64, String> {
-        let options = self.options(alias)?;
-        let tell = |progress: Progress| {
-            if let Progress::Ended { step, took } = progress {
-                tracing::info!(%step, ?took, "golden image");
-            }
+    async fn build(
+        &self,
+        settings: &Settings,
+        alias: &str,
+        stop: &CancellationToken,
+    ) -> Result<u64, String> {
+        let options = self.options(settings, alias)?;
+        let tell = |progress: Progress| match progress {
+            Progress::Ended { step, took } => tracing::info!(%step, ?took, "golden image"),
+            Progress::Note { text } => tracing::warn!("golden image: {text}"),
+            Progress::Began { .. } | Progress::Line { .. } => {}
         };
         let built = Box::pin(images::build(options, tell, stop.clone())).await;
         built.map(|built| built.generation.number).map_err(|failed| {
@@ -160,11 +175,11 @@ impl Baker {
         })
     }
 
-    fn options(&self, alias: &str) -> Result<BuildOptions, String> {
-        let wanted = &self.settings.image;
+    fn options(&self, settings: &Settings, alias: &str) -> Result<BuildOptions, String> {
+        let wanted = &settings.image;
         let recipe = config::recipe(wanted.recipe.as_deref()).map_err(|error| error.to_string())?;
         let base = wanted.base.as_deref().unwrap_or(&recipe.base);
-        let mut spec = self.settings.runner.spec.clone();
+        let mut spec = settings.runner.spec.clone();
         if let Some(profiles) = &wanted.profiles {
             spec.profiles.clone_from(profiles);
         }
@@ -183,7 +198,7 @@ impl Baker {
             keep: usize::from(wanted.keep),
             keep_failed: false,
             limit: LIMIT,
-            boot: Duration::try_from(self.settings.deadlines.boot).unwrap_or_default(),
+            boot: Duration::try_from(settings.deadlines.boot).unwrap_or_default(),
         })
     }
 }

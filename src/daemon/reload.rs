@@ -30,6 +30,8 @@ pub(super) struct Listeners {
     pub(super) guests: watch::Sender<Arc<GuestSetup>>,
     pub(super) runner: RunnerSource,
     pub(super) isolation: watch::Sender<Arc<Wanted>>,
+    /// What the golden image is built of.
+    pub(super) image: watch::Sender<Arc<Settings>>,
 }
 
 impl Listeners {
@@ -51,6 +53,7 @@ impl Listeners {
         self.guests.send_replace(Arc::new(guests));
         self.isolation.send_replace(Arc::new(Wanted::of(now)));
         self.stock.send_replace(stock::Wanted::of(now));
+        self.image.send_replace(Arc::new(now.clone()));
         self.pools.take(now).await;
         let Reloaded { added, changed, removed, need_restart, .. } = &reloaded;
         tracing::info!(
@@ -165,7 +168,6 @@ fn need_restart(before: &Settings, now: &Settings) -> Vec<String> {
         ("limits.deletes", before.limits.deletes != now.limits.deletes),
         ("limits.sweep", before.limits.sweep != now.limits.sweep),
         ("limits.journal", before.limits.journal != now.limits.journal),
-        ("image", before.image != now.image),
         ("events", before.events != now.events),
         ("logs", before.logs != now.logs),
         ("webhook", webhook(before) != webhook(now)),

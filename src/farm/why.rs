@@ -162,7 +162,9 @@ fn state(record: &Record, now: Timestamp) -> String {
     let since = length(now.duration_since(record.since()));
     let held = record.held_until().filter(|_| record.is_held(now));
     let held = held.map(|at| format!("; its instance is kept until {at:.0}")).unwrap_or_default();
-    let phase = format!("{} for {since}{held}", record.phase);
+    let frost = Some(record.frost).filter(|frost| frost.is_cold());
+    let frost = frost.map(|frost| format!(" and {}", frost.as_str())).unwrap_or_default();
+    let phase = format!("{}{frost} for {since}{held}", record.phase);
     if let Some(failure) = &record.failure {
         return format!("{phase}; it failed when it was {}: {}", failure.phase, failure.reason);
     }

@@ -2,7 +2,7 @@
 //!
 //! LXD puts the command line of an exec into its events: nothing secret is ever in one.
 
-use super::paths::{CLAIMED, RUN_DIR, SCRIPT};
+use super::paths::{RUN_DIR, SCRIPT};
 
 /// `flush`: the runner was idle, or had ended before, and will take no job any more.
 pub const FLUSHED: i32 = 0;
@@ -62,19 +62,11 @@ pub fn clock(now: i64) -> Vec<String> {
 
 /// Looks at cloud-init and the runner's processes, which works without our script too, then prints
 /// the report: what a bell that was not heard would have told.
+///
+/// `cloud-init status` starts Python. Its answer is kept in the guest until something changes that it
+/// is made from: cloud-init's own files, or what systemd says of its units.
 pub fn probe() -> Vec<String> {
-    shell(format!(
-        "echo 'larm-probe 1'; \
-         out=$(timeout 20 cloud-init status --format json 2>/dev/null); rc=$?; \
-         if [ -z \"$out\" ] && [ $rc -lt 126 ]; then \
-         out=$(timeout 20 cloud-init status --long 2>/dev/null); rc=$?; fi; \
-         echo \"cloud-init $rc $(printf '%s' \"$out\" | head -c 8192 | base64 | tr -d '\\n')\"; \
-         if [ -e {CLAIMED} ]; then echo 'started yes'; else echo 'started no'; fi; \
-         if cat /proc/[0-9]*/comm 2>/dev/null | grep -qxE 'Runner[.](Listener|Worker)'; \
-         then echo 'process yes'; else echo 'process no'; fi; \
-         echo end; \
-         if [ -x {SCRIPT} ]; then timeout 10 {SCRIPT} report; fi"
-    ))
+    shell(include_str!("files/probe.sh").to_owned())
 }
 
 fn verb(words: &[&str]) -> Vec<String> {
@@ -100,6 +92,14 @@ mod tests {
         if let Ok(reading) = reading {
             assert!(!reading.runner_started);
         }
+    }
+
+    #[test]
+    fn the_probe_names_the_same_places() {
+        let text = &probe()[2];
+        assert!(text.contains(&format!("[ -e {} ]", crate::guest::paths::CLAIMED)));
+        assert!(text.contains(&format!("timeout 10 {SCRIPT} report")));
+        assert!(text.contains(&format!("\nKEPT={RUN_DIR}/")));
     }
 
     #[test]

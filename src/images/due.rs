@@ -16,7 +16,9 @@ pub enum Due {
 }
 
 /// Whether it is to be built anew, as it becomes older than `age`, or `before` its runner
-/// application ends; that helps only if `newest`, the one that would be put in, is another one.
+/// application ends; that helps only if `newest`, the one that would be put in, is another one. One that
+/// somebody went back to is as good as new, unless its application has ended: another would most
+/// likely have the fault that was gone back from.
 pub fn due(
     current: Option<&Generation>,
     newest: Option<&str>,
@@ -26,13 +28,14 @@ pub fn due(
 ) -> Option<Due> {
     let Some(current) = current else { return Some(Due::Missing) };
     let other = newest.is_some_and(|newest| current.runner_version.as_deref() != Some(newest));
+    let restored = current.restored_at.filter(|at| now.duration_since(*at) < age);
+    let before = if restored.is_some() { SignedDuration::ZERO } else { before };
     let near = |end: &Timestamp| end.duration_since(now) <= before;
     if let Some(end) = current.runner_ends.filter(near).filter(|_| other) {
         return Some(Due::Ends(end));
     }
-    let built = current.built_at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let is = now.duration_since(built);
-    (is >= age).then_some(Due::Old(is))
+    let is = now.duration_since(current.built_at.unwrap_or(Timestamp::UNIX_EPOCH));
+    (is >= age && restored.is_none()).then_some(Due::Old(is))
 }
 
 #[cfg(test)]
@@ -58,9 +61,13 @@ mod tests {
             runner_version: Some("2.330.0".into()),
             built_at: Some(at(100)),
             runner_ends: ends.map(at),
+            restored_at: None,
+            names: Vec::new(),
             until: None,
         };
-        let look = |ends, newest, now| due(Some(&image(ends)), newest, DAY * 7, DAY * 5, at(now));
+        let ask =
+            |image: &Generation, newest, now| due(Some(image), newest, DAY * 7, DAY * 5, at(now));
+        let look = |ends, newest, now| ask(&image(ends), newest, now);
         assert_eq!(due(None, None, DAY, DAY, at(1)), Some(Due::Missing));
         assert_eq!(look(None, None, 106), None);
         assert_eq!(look(None, None, 107), Some(Due::Old(DAY * 7)));
@@ -68,5 +75,9 @@ mod tests {
         assert_eq!(look(Some(110), Some("2.331.0"), 105), Some(Due::Ends(at(110))));
         assert_eq!(look(Some(110), Some("2.330.0"), 105), None, "the same again");
         assert_eq!(look(Some(110), None, 105), None, "nobody knows another one");
+        let back = Generation { restored_at: Some(at(107)), ..image(Some(110)) };
+        assert_eq!(ask(&back, Some("2.331.0"), 109), None, "somebody went back to it");
+        assert_eq!(ask(&back, Some("2.331.0"), 110), Some(Due::Ends(at(110))), "no use any more");
+        assert_eq!(ask(&back, Some("2.330.0"), 114), Some(Due::Old(DAY * 14)));
     }
 }

@@ -79,6 +79,9 @@ pub enum ImageError {
     /// Somebody wanted an end.
     #[error("it was broken off")]
     Stopped,
+    /// Somebody did not wait for that end.
+    #[error("it was broken off, and what it had made is left")]
+    LeftAsItIs,
     /// It took too long.
     #[error("it was not done within {} s", .0.as_secs())]
     TimedOut(Duration),
@@ -123,6 +126,10 @@ impl ImageError {
             Self::NoApplication => {
                 Some("give --application FILE, or `application = false` in the recipe".to_owned())
             }
+            Self::LeftAsItIs => Some(
+                "`larm image prune` removes it once the time limit of that build (--limit) is over"
+                    .to_owned(),
+            ),
             Self::TimedOut(_) => Some("give it more time with --limit".to_owned()),
             Self::Command { .. }
             | Self::Canary { .. }

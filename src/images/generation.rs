@@ -22,6 +22,8 @@ pub(super) const VERIFIED: &str = "user.larm.verified";
 pub(super) const UNTIL: &str = "user.larm.until";
 /// When somebody went back from it.
 pub(super) const WITHDRAWN: &str = "user.larm.withdrawn";
+/// When somebody went back to it.
+pub(super) const RESTORED: &str = "user.larm.restored";
 /// When its canary failed.
 pub(super) const FAILED: &str = "user.larm.failed";
 /// When GitHub gives its runner version no more jobs.
@@ -32,6 +34,7 @@ pub(super) const YES: &str = "yes";
 
 /// How a generation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Default))]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// The alias names it.
@@ -45,11 +48,13 @@ pub enum Standing {
     /// It did not prove good.
     Failed,
     /// It has not proved good yet: its build goes on, or was killed.
+    #[cfg_attr(test, default)]
     Candidate,
 }
 
 /// One image that `larm image build` has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Generation {
     /// The alias that it was built under.
     pub alias: String,
@@ -76,6 +81,10 @@ pub struct Generation {
     pub built_at: Option<Timestamp>,
     /// When GitHub gives its runner version no more jobs, if that is known.
     pub runner_ends: Option<Timestamp>,
+    /// When somebody last went back to it.
+    pub restored_at: Option<Timestamp>,
+    /// All aliases that name it.
+    pub names: Vec<String>,
     /// When its build has ended in any case.
     #[serde(skip)]
     pub(super) until: Option<Timestamp>,
@@ -120,6 +129,8 @@ impl Generation {
             runner_version: text(RUNNER_VERSION),
             built_at: time(BUILT_AT),
             runner_ends: time(RUNNER_ENDS),
+            restored_at: time(RESTORED),
+            names: image.aliases.iter().map(|name| name.name.clone()).collect(),
             until: time(UNTIL),
             alias,
         })

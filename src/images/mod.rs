@@ -31,7 +31,7 @@ pub use error::{BuildError, ImageError};
 pub use generation::{Generation, Standing, current, find, list, mark_end};
 pub use options::BuildOptions;
 pub use progress::{Progress, Step};
-pub use prune::{Pruned, prune};
+pub use prune::{Pruned, prune, prune_leftovers};
 pub use rollback::{RolledBack, rollback};
 
 /// The alias that images are built under where none is named.

@@ -25,10 +25,11 @@ pub struct Pruned {
 }
 
 /// Removes all generations but the current one and `keep` older good ones of each alias, or of
-/// `alias` only; and the instances of builds that must have ended by now. `dry_run` removes nothing.
+/// `alias` only; and the instances of builds that must have ended by now. What any alias names stays.
+/// `dry_run` removes nothing.
 ///
 /// # Errors
-/// [`ImageError`] at the first thing that LXD does not remove.
+/// [`ImageError`] of the first thing that LXD did not remove; the others are removed all the same.
 pub async fn prune(
     client: &Client,
     alias: Option<&str>,
@@ -39,22 +40,40 @@ pub async fn prune(
     let mut all = generation::list(client).await?;
     all.retain(|one| alias.is_none_or(|alias| one.alias == alias));
     let generations = surplus(all, keep, now);
-    let instances = instance::stale(client, now).await?;
-    if !dry_run {
-        for name in &instances {
-            client.remove_instance(name, STEP_LIMIT).await?;
-        }
-        for one in &generations {
-            delete(client, &one.fingerprint).await?;
-        }
-    }
-    Ok(Pruned { generations, instances })
+    let pruned = Pruned { generations, instances: instance::stale(client, now).await? };
+    if dry_run { Ok(pruned) } else { pruned.carry_out(client).await }
 }
 
-/// Deletes an image, unless it became the current one meanwhile.
+/// Removes what builds that were killed or broken off have left, once they must have ended.
+///
+/// # Errors
+/// [`ImageError`] of the first thing that LXD did not remove; the others are removed all the same.
+pub async fn prune_leftovers(client: &Client) -> Result<Pruned, ImageError> {
+    let now = clock::now();
+    let mut generations = generation::list(client).await?;
+    generations.retain(|one| is_left_over(one, now));
+    let instances = instance::stale(client, now).await?;
+    Pruned { generations, instances }.carry_out(client).await
+}
+
+impl Pruned {
+    async fn carry_out(self, client: &Client) -> Result<Self, ImageError> {
+        let mut result = Ok(());
+        for one in &self.generations {
+            result = result.and(delete(client, &one.fingerprint).await);
+        }
+        for name in &self.instances {
+            let removed = client.remove_instance(name, STEP_LIMIT).await;
+            result = result.and(removed.map(drop).map_err(Into::into));
+        }
+        result.map(|()| self)
+    }
+}
+
+/// Deletes an image, unless an alias names it by now.
 pub(super) async fn delete(client: &Client, fingerprint: &str) -> Result<(), ImageError> {
     let Some(image) = client.image(fingerprint).await? else { return Ok(()) };
-    if Generation::of(&image).is_some_and(|one| one.standing == Standing::Current) {
+    if !image.aliases.is_empty() {
         return Ok(());
     }
     let deleted = match client.delete_image(fingerprint).await {
@@ -70,18 +89,30 @@ pub(super) async fn delete(client: &Client, fingerprint: &str) -> Result<(), Ima
 /// Those of them, the newest first, that are to be removed. What a build has not done with stays.
 fn surplus(mut newest_first: Vec<Generation>, keep: usize, now: Timestamp) -> Vec<Generation> {
     let mut kept: BTreeMap<String, usize> = BTreeMap::new();
-    newest_first.retain(|one| match one.standing {
-        Standing::Current => false,
-        Standing::Previous | Standing::Good if one.until.is_some_and(|until| until > now) => false,
-        Standing::Previous | Standing::Good => {
-            let kept = kept.entry(one.alias.clone()).or_default();
-            *kept = kept.saturating_add(1);
-            *kept > keep
-        }
-        Standing::Withdrawn | Standing::Failed => true,
-        Standing::Candidate => one.until.is_none_or(|until| until <= now),
+    newest_first.retain(|one| {
+        one.names.is_empty()
+            && match one.standing {
+                Standing::Current => false,
+                Standing::Previous | Standing::Good
+                    if one.until.is_some_and(|until| until > now) =>
+                {
+                    false
+                }
+                Standing::Previous | Standing::Good => {
+                    let kept = kept.entry(one.alias.clone()).or_default();
+                    *kept = kept.saturating_add(1);
+                    *kept > keep
+                }
+                Standing::Withdrawn | Standing::Failed => true,
+                Standing::Candidate => is_left_over(one, now),
+            }
     });
     newest_first
+}
+
+/// Whether its build was killed.
+fn is_left_over(one: &Generation, now: Timestamp) -> bool {
+    one.standing == Standing::Candidate && one.until.is_none_or(|until| until <= now)
 }
 
 #[cfg(test)]
@@ -93,16 +124,8 @@ mod tests {
             alias: "a".into(),
             number,
             standing,
-            fingerprint: String::new(),
-            kind: String::new(),
-            size: 0,
-            base: String::new(),
-            base_fingerprint: String::new(),
-            recipe: String::new(),
-            runner_version: None,
-            built_at: None,
-            runner_ends: None,
             until: Timestamp::from_second(until).ok(),
+            ..Generation::default()
         }
     }
 
@@ -126,5 +149,7 @@ mod tests {
         assert_eq!(gone(1), [7, 6, 4, 2, 1]);
         assert_eq!(gone(0), [7, 6, 4, 3, 2, 1]);
         assert_eq!(gone(9), [7, 6, 4]);
+        let named = Generation { names: vec!["stable".into()], ..one(2, Standing::Good, 0) };
+        assert_eq!(surplus(vec![named], 0, now), []);
     }
 }

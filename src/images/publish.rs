@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::alias::{mark, next_number};
 use super::error::ImageError;
-use super::generation::{self, Generation};
+use super::generation::{self, Generation, Standing};
 use super::instance::Guest;
 use super::options::BuildOptions;
 use crate::clock;
@@ -40,8 +40,8 @@ pub(super) async fn publish(
     fingerprint.map(str::to_owned).ok_or(ImageError::NoFingerprint)
 }
 
-/// Makes sure that no other build has taken the same number; of two, the one with the greater
-/// fingerprint gives way.
+/// Makes sure that its number is greater than that of each build that has ended, and its own: of two
+/// that end at once, the one with the greater fingerprint gives way.
 pub(super) async fn settle_number(
     guest: &Guest,
     fingerprint: &str,
@@ -51,15 +51,22 @@ pub(super) async fn settle_number(
         let mine = all.iter().find(|one| one.fingerprint == fingerprint);
         let mine = mine.ok_or(ImageError::NoFingerprint)?.clone();
         let of_alias = || all.iter().filter(|one| one.alias == mine.alias);
-        let taken =
-            of_alias().any(|one| one.number == mine.number && one.fingerprint < mine.fingerprint);
-        if !taken {
+        if !of_alias().any(|one| goes_before(one, &mine)) {
             return Ok(mine);
         }
         guest.bounds.check()?;
         let free = of_alias().map(|one| one.number).max().unwrap_or_default().saturating_add(1);
         let free = free.to_string();
         mark(&guest.client, fingerprint, &[(generation::GENERATION, &free)]).await?;
+    }
+}
+
+/// Whether the number of another one is in the way.
+fn goes_before(other: &Generation, mine: &Generation) -> bool {
+    if other.standing == Standing::Candidate {
+        other.number == mine.number && other.fingerprint < mine.fingerprint
+    } else {
+        other.number >= mine.number && other.fingerprint != mine.fingerprint
     }
 }
 
@@ -96,4 +103,28 @@ fn own(options: &BuildOptions, number: u64, runner_version: Option<&str>) -> Con
 pub(super) fn digest(recipe: &Recipe) -> String {
     let hash = format!("{:x}", Sha256::digest(format!("{recipe:?}").as_bytes()));
     hash.chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_builds_that_end_at_once_one_gives_way() {
+        let one = |fingerprint: &str, number, standing| Generation {
+            fingerprint: fingerprint.to_owned(),
+            number,
+            standing,
+            ..Generation::default()
+        };
+        let candidate = |fingerprint, number| one(fingerprint, number, Standing::Candidate);
+        let mine = candidate("b", 3);
+        assert!(!goes_before(&mine, &mine));
+        assert!(goes_before(&candidate("a", 3), &mine));
+        assert!(!goes_before(&candidate("c", 3), &mine), "that one gives way");
+        assert!(!goes_before(&candidate("a", 4), &mine), "it may never prove good");
+        for (number, goes) in [(2, false), (3, true), (4, true)] {
+            assert_eq!(goes_before(&one("c", number, Standing::Current), &mine), goes, "{number}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::alias::{mark, point};
 use super::error::ImageError;
-use super::generation::{self, Generation, Standing, WITHDRAWN};
+use super::generation::{self, Generation, RESTORED, Standing, WITHDRAWN};
 use crate::clock;
 use crate::lxd::Client;
 
@@ -21,8 +21,8 @@ pub struct RolledBack {
     pub fingerprint: String,
 }
 
-/// Lets an alias stand for the good generation before the current one, or for `to`. What it goes
-/// back from is marked as withdrawn.
+/// Lets an alias stand for the good generation before the current one, or for `to`. All that are
+/// newer are marked as withdrawn.
 ///
 /// # Errors
 /// [`ImageError`], after which the alias stands where it stood.
@@ -34,12 +34,13 @@ pub async fn rollback(
     let all = generation::of_alias(client, alias).await?;
     let from = all.iter().find(|one| one.standing == Standing::Current);
     let to = choose(&all, alias, to)?;
-    point(client, to).await?;
-    // Somebody wants it again.
-    mark(client, &to.fingerprint, &[(WITHDRAWN, "")]).await?;
-    if let Some(from) = from.filter(|from| from.number > to.number) {
-        mark(client, &from.fingerprint, &[(WITHDRAWN, &clock::now().to_string())]).await?;
+    let now = clock::now().to_string();
+    // The alias moves last: whoever repeats what failed in between goes back to the same one.
+    mark(client, &to.fingerprint, &[(WITHDRAWN, ""), (RESTORED, &now)]).await?;
+    for newer in all.iter().filter(|one| one.standing.is_good() && one.number > to.number) {
+        mark(client, &newer.fingerprint, &[(WITHDRAWN, &now)]).await?;
     }
+    point(client, to).await?;
     Ok(RolledBack {
         alias: alias.to_owned(),
         from: from.map(|from| from.number),

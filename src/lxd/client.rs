@@ -248,8 +248,9 @@ impl Client {
         let call = with_body(self.call(what, method, route), body)?;
         let subject = call.subject.clone();
         let word = observer::word(&call.method, &call.route, &subject);
+        let mark = self.events().and_then(EventHub::mark);
         let operation = envelope::operation(&subject, &self.send(call).await?)?;
-        Ok(Operation { word, ..operation })
+        Ok(Operation { word, mark, ..operation })
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::classify::Origin;
 use super::error::{Error, ErrorKind};
@@ -13,7 +13,7 @@ use super::transport::Reply;
 
 /// The three forms in one: what a form does not have is empty.
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<'a> {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
@@ -22,21 +22,21 @@ struct Envelope {
     error: String,
     #[serde(default)]
     error_code: i64,
-    #[serde(default)]
-    metadata: Value,
+    /// Not looked at until it is known what it is: that of a list is large.
+    #[serde(default, borrow)]
+    metadata: Option<&'a RawValue>,
 }
 
 /// Reads the answer of a request that LXD answers at once.
 pub(super) fn sync<T: DeserializeOwned>(subject: &str, reply: &Reply) -> Result<T, Error> {
     let envelope = open(subject, reply)?;
-    serde_json::from_value(envelope.metadata).map_err(|error| undecodable(subject, &error))
+    envelope.metadata(subject)
 }
 
 /// Reads the answer of a request that LXD carries out in the background.
 pub(super) fn operation(subject: &str, reply: &Reply) -> Result<Operation, Error> {
     let envelope = open(subject, reply)?;
-    let mut operation: Operation =
-        serde_json::from_value(envelope.metadata).map_err(|error| undecodable(subject, &error))?;
+    let mut operation: Operation = envelope.metadata(subject)?;
     envelope.operation.clone_into(&mut operation.url);
     subject.clone_into(&mut operation.subject);
     Ok(operation)
@@ -60,12 +60,19 @@ pub(super) fn refusal(subject: &str, reply: &Reply) -> Error {
     })
 }
 
-fn open(subject: &str, reply: &Reply) -> Result<Envelope, Error> {
+impl Envelope<'_> {
+    fn metadata<T: DeserializeOwned>(&self, subject: &str) -> Result<T, Error> {
+        let text = self.metadata.map_or("null", RawValue::get);
+        serde_json::from_str(text).map_err(|error| undecodable(subject, &error))
+    }
+}
+
+fn open<'a>(subject: &str, reply: &'a Reply) -> Result<Envelope<'a>, Error> {
     let code = i64::from(reply.status.as_u16());
     let failed = |code, words: &str| {
         Err(Error::new(subject, ErrorKind::from_answer(Origin::Request, code, words)))
     };
-    match serde_json::from_slice::<Envelope>(&reply.body) {
+    match serde_json::from_slice::<Envelope<'_>>(&reply.body) {
         Ok(envelope) if envelope.kind == "error" => {
             let code = if envelope.error_code == 0 { code } else { envelope.error_code };
             failed(code, &envelope.error)

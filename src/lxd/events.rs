@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::envelope::nullable;
 use super::status::StatusCode;
@@ -74,15 +76,16 @@ pub struct OperationEvent {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Message<'a> {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
     timestamp: String,
     #[serde(default, deserialize_with = "nullable")]
     project: String,
-    #[serde(default)]
-    metadata: Value,
+    /// Read when the kind is known: most of it is thrown away.
+    #[serde(default, borrow)]
+    metadata: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -91,17 +94,17 @@ struct Lifecycle {
     #[serde(default)]
     source: String,
     #[serde(default)]
-    requestor: Option<Value>,
+    requestor: Option<IgnoredAny>,
 }
 
 impl Event {
     /// Reads one message; `None` for a kind that was not asked for.
     pub(super) fn parse(text: &[u8]) -> Result<Option<Self>, serde_json::Error> {
-        let message: Message = serde_json::from_slice(text)?;
+        let message: Message<'_> = serde_json::from_slice(text)?;
         match message.kind.as_str() {
             "lifecycle" => lifecycle(message).map(Some),
             "operation" => {
-                let event: OperationEvent = serde_json::from_value(message.metadata)?;
+                let event: OperationEvent = serde_json::from_str(metadata(&message))?;
                 Ok(Some(Self::Operation(OperationEvent { project: message.project, ..event })))
             }
             _ => Ok(None),
@@ -109,15 +112,19 @@ impl Event {
     }
 }
 
-fn lifecycle(message: Message) -> Result<Event, serde_json::Error> {
-    let Lifecycle { action, source, requestor } = serde_json::from_value(message.metadata)?;
+fn metadata<'a>(message: &Message<'a>) -> &'a str {
+    message.metadata.map_or("null", RawValue::get)
+}
+
+fn lifecycle(message: Message<'_>) -> Result<Event, serde_json::Error> {
+    let Lifecycle { action, source, requestor } = serde_json::from_str(metadata(&message))?;
     Ok(Event::Lifecycle(LifecycleEvent {
         instance: instance_of(&source),
         action,
         source,
         project: message.project,
         at: message.timestamp.parse().ok(),
-        requested: requestor.is_some_and(|requestor| !requestor.is_null()),
+        requested: requestor.is_some(),
     }))
 }
 

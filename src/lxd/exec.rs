@@ -33,6 +33,8 @@ pub struct Exec {
     pub group: u32,
     /// Where it runs; LXD's choice if empty.
     pub cwd: String,
+    /// What it writes to standard error is thrown away unread, which spares a request.
+    pub quiet: bool,
 }
 
 /// What a command has left.
@@ -101,13 +103,31 @@ impl Client {
         metadata: &Value,
         cap: usize,
     ) -> Result<ExecOutput, Error> {
+        self.output(name, metadata, cap, false).await
+    }
+
+    async fn output(
+        &self,
+        name: &str,
+        metadata: &Value,
+        cap: usize,
+        quiet: bool,
+    ) -> Result<ExecOutput, Error> {
         let code = exit_code(metadata).ok_or_else(|| {
             let reason = "the operation has no exit code".to_owned();
             let subject = format!("read the output of a command in instance {name}");
             Error::new(self.subject(&subject), ErrorKind::Decode { reason })
         })?;
-        let (stdout, stderr) =
-            tokio::join!(self.recorded(metadata, "1", cap), self.recorded(metadata, "2", cap));
+        let stderr = async {
+            match recorded_at(metadata, "2") {
+                Some(route) if quiet => {
+                    self.discard(route).await;
+                    Ok(<_>::default())
+                }
+                route => self.recorded(route, cap).await,
+            }
+        };
+        let (stdout, stderr) = tokio::join!(self.recorded(recorded_at(metadata, "1"), cap), stderr);
         let (stdout, stderr) = (stdout?, stderr?);
         let truncated = stdout.1 || stderr.1;
         Ok(ExecOutput { code, stdout: stdout.0, stderr: stderr.0, truncated })
@@ -136,7 +156,7 @@ impl Client {
             }
         };
         if exit_code(&ended.metadata).is_some() && tells_exit_code(&ended) {
-            return Box::pin(self.exec_output(name, &ended.metadata, cap)).await;
+            return Box::pin(self.output(name, &ended.metadata, cap, exec.quiet)).await;
         }
         Box::pin(self.discard_output(name, &operation)).await;
         match missing_command(&ended.err) {
@@ -149,16 +169,8 @@ impl Client {
     }
 
     /// Reads one recorded stream, then deletes it whether it could be read or not.
-    async fn recorded(
-        &self,
-        metadata: &Value,
-        stream: &str,
-        cap: usize,
-    ) -> Result<(Vec<u8>, bool), Error> {
-        let url = metadata.get("output").and_then(|output| output.get(stream));
-        let Some(route) = url.and_then(Value::as_str).and_then(Route::returned) else {
-            return Ok((Vec::new(), false));
-        };
+    async fn recorded(&self, route: Option<Route>, cap: usize) -> Result<(Vec<u8>, bool), Error> {
+        let Some(route) = route else { return Ok((Vec::new(), false)) };
         let call = self.call("read the output of a command", Method::GET, route.clone());
         let subject = call.subject.clone();
         let reply = self.send(Call { cap, overflow: Overflow::KeepHead, ..call }).await;
@@ -191,6 +203,12 @@ impl Client {
         }
         result.is_ok()
     }
+}
+
+/// Where LXD keeps a recorded stream: "1" or "2".
+fn recorded_at(metadata: &Value, stream: &str) -> Option<Route> {
+    let url = metadata.get("output").and_then(|output| output.get(stream));
+    url.and_then(Value::as_str).and_then(Route::returned)
 }
 
 /// A virtual machine that was stopped under a command leaves `return: -1` and an error: the error

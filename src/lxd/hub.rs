@@ -10,7 +10,6 @@
 //! Readers get a bounded queue each and are told when they were too slow. Who waits for one
 //! operation is told directly, without such a queue: [`EventHub::listen`].
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
+use super::ends::{Ends, Key};
 use super::events::{Event, OperationEvent};
 use super::route::Route;
 
@@ -32,6 +32,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many events may wait for one reader.
 const QUEUE: usize = 1024;
+/// LXD adds a listener to its events a moment after it has let the listener in: an end in that moment
+/// is not told.
+pub(super) const AFTER_GAP: Duration = Duration::from_secs(1);
 
 /// One event stream for everybody; cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,19 +58,24 @@ enum Link {
     New,
     /// Not connected, for this reason.
     Down(String),
-    /// Connected for the n-th time.
-    Up(u64),
+    /// Connected for the n-th time, since then.
+    Up(u64, Instant),
 }
 
-/// Who waits for an operation: its id, and a number, because several may wait for one.
-type Key = (String, u64);
+/// A moment of a stream that is heard well. An operation that is ordered later cannot end unheard while
+/// the stream lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    connection: u64,
+    ends: usize,
+}
 
 #[derive(Debug)]
 struct Shared {
     project: String,
     news: broadcast::Sender<Event>,
     link: watch::Sender<Link>,
-    waiters: Mutex<BTreeMap<Key, oneshot::Sender<Box<OperationEvent>>>>,
+    ends: Mutex<Ends>,
     last_key: AtomicU64,
     stop: CancellationToken,
 }
@@ -79,6 +87,7 @@ pub(super) struct Listener {
     key: Key,
     end: oneshot::Receiver<Box<OperationEvent>>,
     link: watch::Receiver<Link>,
+    whole: bool,
 }
 
 /// What a [`Listener`] hears.
@@ -94,7 +103,11 @@ pub(super) enum News {
 
 impl Link {
     fn is_up(&self) -> bool {
-        matches!(self, Self::Up(_))
+        matches!(self, Self::Up(..))
+    }
+
+    fn is_connection(&self, nth: u64) -> bool {
+        matches!(self, Self::Up(connection, _) if *connection == nth)
     }
 }
 
@@ -105,7 +118,7 @@ impl EventHub {
             project: client.project().to_owned(),
             news: broadcast::Sender::new(QUEUE),
             link: watch::Sender::new(Link::New),
-            waiters: Mutex::default(),
+            ends: Mutex::default(),
             last_key: AtomicU64::new(0),
             stop,
         });
@@ -125,7 +138,7 @@ impl EventHub {
         let first = match &*self.shared.link.borrow() {
             Link::New => None,
             Link::Down(reason) => Some(Event::Disconnected { reason: reason.clone() }),
-            Link::Up(_) => Some(Event::Connected),
+            Link::Up(..) => Some(Event::Connected),
         };
         Events { queue, first, stop: self.shared.stop.clone() }
     }
@@ -150,14 +163,30 @@ impl EventHub {
         drop(link.wait_for(|now| now.is_up() && *now != before).await);
     }
 
-    /// Listens for the end of one operation.
-    pub(super) fn listen(&self, id: &str) -> Listener {
+    /// This moment, if the stream is heard well: to be taken before an operation is ordered.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        let ends = self.shared.ends().told();
+        match &*self.shared.link.borrow() {
+            Link::Up(connection, since) if since.elapsed() >= AFTER_GAP => {
+                Some(Mark { connection: *connection, ends })
+            }
+            Link::Up(..) | Link::New | Link::Down(_) => None,
+        }
+    }
+
+    /// Listens for the end of one operation, ordered after `mark`.
+    pub(super) fn listen(&self, id: &str, mark: Option<Mark>) -> Listener {
         let (sender, end) = oneshot::channel();
         let key = (id.to_owned(), self.shared.last_key.fetch_add(1, Ordering::Relaxed));
-        self.shared.waiters().insert(key.clone(), sender);
-        // After the insertion: an end that came before is found by the look that follows.
+        let mut ends = self.shared.ends();
+        let is_told = ends.listen(key.clone(), sender);
+        let mark = mark.filter(|mark| ends.remember_all_after(mark.ends));
+        drop(ends);
+        // After the insertion: an end that came before, and is not remembered, is found by a look.
         let link = self.shared.link.subscribe();
-        Listener { shared: Arc::clone(&self.shared), key, end, link }
+        let whole =
+            is_told || mark.is_some_and(|mark| link.borrow().is_connection(mark.connection));
+        Listener { shared: Arc::clone(&self.shared), key, end, link, whole }
     }
 }
 
@@ -185,6 +214,11 @@ impl Listener {
         self.link.borrow_and_update().is_up()
     }
 
+    /// Whether its end is known, or cannot have come unheard; asked once, before anything is heard.
+    pub(super) fn is_whole(&mut self) -> bool {
+        std::mem::take(&mut self.whole)
+    }
+
     /// Waits for news, for `patience` at most.
     pub(super) async fn news(&mut self, patience: Option<Duration>) -> News {
         let silence = async {
@@ -204,14 +238,14 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.shared.waiters().remove(&self.key);
+        self.shared.ends().leave(&self.key);
     }
 }
 
 impl Shared {
-    fn waiters(&self) -> MutexGuard<'_, BTreeMap<Key, oneshot::Sender<Box<OperationEvent>>>> {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
         // Insertions and removals leave it whole even if one of them had panicked.
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes an event on: to who waits for this operation, then to all readers.
@@ -219,22 +253,10 @@ impl Shared {
         if let Event::Operation(operation) = &event
             && operation.status_code.is_final()
         {
-            self.tell_waiters(operation);
+            self.ends().tell(operation);
         }
         // No reader at the moment is no error.
         drop(self.news.send(event));
-    }
-
-    fn tell_waiters(&self, operation: &OperationEvent) {
-        let mut waiters = self.waiters();
-        let (first, last) = ((operation.id.clone(), 0), (operation.id.clone(), u64::MAX));
-        let keys: Vec<Key> = waiters.range(first..=last).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            if let Some(waiter) = waiters.remove(&key) {
-                // One that has gone in the meantime does not want to know.
-                drop(waiter.send(Box::new(operation.clone())));
-            }
-        }
     }
 }
 
@@ -252,7 +274,7 @@ async fn run(hub: EventHub, client: Client) {
         match shared.link.send_replace(Link::Down(reason.clone())) {
             // It is told once for each time that it was up.
             Link::Down(_) => {}
-            Link::New | Link::Up(_) => shared.publish(Event::Disconnected { reason }),
+            Link::New | Link::Up(..) => shared.publish(Event::Disconnected { reason }),
         }
         // A stream that lived is worth a quick return; one that breaks at once is not.
         pause = if begin.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { pause };
@@ -271,7 +293,7 @@ async fn session(shared: &Shared, client: &Client, attempt: u64) -> String {
         Ok(socket) => socket,
         Err(error) => return error.to_string(),
     };
-    shared.link.send_replace(Link::Up(attempt));
+    shared.link.send_replace(Link::Up(attempt, Instant::now()));
     if let Some(observer) = client.observer() {
         observer.connected();
     }
@@ -300,10 +322,12 @@ fn hear(shared: &Shared, text: &[u8]) {
 mod tests {
     use std::time::Duration;
 
+    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
 
-    use super::{Event, EventHub, Link, News, QUEUE};
+    use super::{AFTER_GAP, Event, EventHub, Link, News, QUEUE};
+    use crate::lxd::ends::REMEMBERED;
     use crate::lxd::events::OperationEvent;
     use crate::lxd::{Client, ClientOptions, StatusCode};
 
@@ -313,7 +337,7 @@ mod tests {
         let stop = CancellationToken::new();
         stop.cancel();
         let hub = EventHub::start(&client, &TaskTracker::new(), stop);
-        hub.shared.link.send_replace(Link::Up(1));
+        hub.shared.link.send_replace(Link::Up(1, Instant::now()));
         hub
     }
 
@@ -350,7 +374,8 @@ mod tests {
     #[tokio::test]
     async fn the_first_final_status_counts_for_every_waiter() {
         let hub = hub();
-        let (mut one, mut two, mut other) = (hub.listen("u"), hub.listen("u"), hub.listen("v"));
+        let (mut one, mut two, mut other) =
+            (hub.listen("u", None), hub.listen("u", None), hub.listen("v", None));
         for status in [StatusCode::RUNNING, StatusCode::SUCCESS, StatusCode::RUNNING] {
             hub.shared.publish(operation("u", status));
         }
@@ -361,16 +386,49 @@ mod tests {
         let silence = other.news(Some(Duration::from_millis(1))).await;
         assert!(matches!(silence, News::Silence));
         drop((one, two, other));
-        assert!(hub.shared.waiters().is_empty(), "nobody is left behind");
+        assert!(hub.shared.ends().are_awaited_by_nobody(), "nobody is left behind");
     }
 
     #[tokio::test]
     async fn a_new_connection_is_a_gap() {
         let hub = hub();
-        let mut listener = hub.listen("u");
+        let mut listener = hub.listen("u", None);
         assert!(listener.is_connected());
         hub.shared.link.send_replace(Link::Down(String::new()));
         assert!(matches!(listener.news(None).await, News::Gap));
         assert!(!listener.is_connected());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_comes_before_its_listener_is_told() {
+        let hub = hub();
+        assert_eq!(hub.mark(), None, "LXD may not have added the listener yet");
+        tokio::time::advance(AFTER_GAP).await;
+        let mark = hub.mark();
+        hub.shared.publish(operation("u", StatusCode::SUCCESS));
+        let mut listener = hub.listen("u", mark);
+        assert!(listener.is_whole());
+        assert!(matches!(listener.news(None).await, News::Ended(event) if event.id == "u"));
+        assert!(hub.shared.ends().are_awaited_by_nobody());
+        // LXD may have forgotten the operation: a look would find nothing.
+        assert!(hub.listen("u", None).is_whole());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_ended_unheard_is_to_be_looked_at() {
+        let hub = hub();
+        tokio::time::advance(AFTER_GAP).await;
+        let mark = hub.mark();
+        assert!(hub.listen("v", mark).is_whole());
+        assert!(!hub.listen("v", None).is_whole());
+        for _ in 0..REMEMBERED {
+            hub.shared.publish(operation("u", StatusCode::SUCCESS));
+        }
+        assert!(hub.listen("v", mark).is_whole(), "all since the mark are remembered");
+        hub.shared.publish(operation("u", StatusCode::SUCCESS));
+        assert!(!hub.listen("v", mark).is_whole(), "one is forgotten");
+        let mark = hub.mark();
+        hub.shared.link.send_replace(Link::Up(2, Instant::now()));
+        assert!(!hub.listen("v", mark).is_whole(), "the stream was broken since");
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! server projects profiles storage networks network_acls images  what is set up once
 //! instances state operations exec files logs              what a runner's life needs
-//! events -> hub                                           one websocket for everybody
+//! events -> hub -> ends                                   one websocket for everybody
 //! ------------------------------------------------------------------------------------
 //! envelope (sync, async, error), classify (LXD's words -> ErrorKind), error
 //! route, transport, websocket                             bytes over the socket
@@ -16,6 +16,7 @@
 
 mod classify;
 mod client;
+mod ends;
 mod envelope;
 mod error;
 mod events;

@@ -1,8 +1,8 @@
 //! Background operations: wait, look, cancel (LXD documentation, "Background operations").
 //!
-//! Waiting subscribes to the event hub first, then looks at the operation, then waits: so nothing
-//! falls between. While the hub is down, or without one, it is a long poll of `/wait`. What is
-//! known of LXD's answers:
+//! Waiting subscribes to the event hub, which also knows of ends that came before. Unless the hub has
+//! heard everything since the order, a look at the operation follows: so nothing falls between. While
+//! the hub is down, or without one, it is a long poll of `/wait`. What is known of LXD's answers:
 //!
 //! * The URL can carry a query, so `/wait` must go into the path.
 //! * A failed operation comes as `status_code: 400` with `err` in a good answer, or as an error.
@@ -24,7 +24,7 @@ use super::client::{Client, NO_BODY};
 use super::envelope::{self, nullable};
 use super::error::{Error, ErrorKind};
 use super::events::OperationEvent;
-use super::hub::{Listener, News};
+use super::hub::{AFTER_GAP, Listener, Mark, News};
 use super::observer::Observed;
 use super::route::Route;
 use super::status::StatusCode;
@@ -34,9 +34,6 @@ use super::transport::Call;
 const POLL: Duration = Duration::from_mins(1);
 /// The answer to a long poll may be late by so much.
 const GRACE: Duration = Duration::from_secs(10);
-/// LXD adds a listener to its events a moment after it has let the listener in: an end in that moment
-/// is not told.
-const AFTER_GAP: Duration = Duration::from_secs(1);
 /// What may take so long is waited for without a look in between.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -77,6 +74,9 @@ pub struct Operation {
     /// The same as a word, where it was ordered here.
     #[serde(skip)]
     pub(super) word: &'static str,
+    /// The moment of the event stream before it was ordered.
+    #[serde(skip)]
+    pub(super) mark: Option<Mark>,
 }
 
 /// An operation that succeeded.
@@ -101,6 +101,16 @@ enum Heard {
     Gap,
     /// Silence for as long as it is believed.
     Nothing,
+}
+
+impl Heard {
+    fn of(news: News) -> Self {
+        match news {
+            News::Ended(event) => Self::End(Ended::told(*event)),
+            News::Gap => Self::Gap,
+            News::Silence => Self::Nothing,
+        }
+    }
 }
 
 impl Ended {
@@ -224,23 +234,34 @@ impl Client {
         operation: &Operation,
         patience: Option<Duration>,
     ) -> Result<Ended, Error> {
-        let mut listener = self.events().map(|hub| hub.listen(&operation.id));
+        let mut listener = self.events().map(|hub| hub.listen(&operation.id, operation.mark));
         let mut after_gap = false;
         loop {
-            let connected = listener.as_mut().is_some_and(Listener::is_connected);
-            let heard = match &mut listener {
-                Some(listener) if connected => {
-                    let patience = if after_gap { Some(AFTER_GAP) } else { patience };
-                    self.look_then_listen(operation, listener, patience).await?
-                }
-                Some(_) | None => self.poll(operation).await?.map_or(Heard::Gap, Heard::End),
-            };
-            match heard {
+            let patience = if after_gap { Some(AFTER_GAP) } else { patience };
+            match self.turn(operation, listener.as_mut(), patience).await? {
                 Heard::End(ended) => return Ok(ended),
                 Heard::Gap => after_gap = true,
                 Heard::Nothing => after_gap = false,
             }
         }
+    }
+
+    /// One turn of waiting.
+    async fn turn(
+        &self,
+        operation: &Operation,
+        listener: Option<&mut Listener>,
+        patience: Option<Duration>,
+    ) -> Result<Heard, Error> {
+        if let Some(listener) = listener {
+            if listener.is_whole() {
+                return Ok(Heard::of(listener.news(patience).await));
+            }
+            if listener.is_connected() {
+                return self.look_then_listen(operation, listener, patience).await;
+            }
+        }
+        Ok(self.poll(operation).await?.map_or(Heard::Gap, Heard::End))
     }
 
     async fn look_then_listen(
@@ -258,11 +279,7 @@ impl Client {
             }
             Err(error) => return Err(error),
         }
-        Ok(match listener.news(patience).await {
-            News::Ended(event) => Heard::End(Ended::told(*event)),
-            News::Gap => Heard::Gap,
-            News::Silence => Heard::Nothing,
-        })
+        Ok(Heard::of(listener.news(patience).await))
     }
 
     /// The operation's end, if it has come.

@@ -7,7 +7,8 @@ use crate::model::{InstanceType, Keeper, NamePrefix, Record, Spec};
 
 /// Names the manager whose instance it is, by its prefix.
 pub const MANAGER: &str = "user.larm.manager";
-/// On an instance that others are copied from, its own name. Copies carry it too.
+/// On an instance that runners are copied from, or that tries out how they are made, its own name.
+/// Copies carry it too.
 pub const SEED: &str = "user.larm.seed";
 const POOL: &str = "user.larm.pool";
 const IMAGE: &str = "user.larm.image";

@@ -1,6 +1,5 @@
 //! Builds the manager's parts and sets them going.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::{GuestSetup, GuestsReceiver, LxdRunnerManager, ManagerOptions, View, 
 use crate::clock;
 use crate::guest::RunnerSource;
 use crate::lxd::EventHub;
-use crate::model::SupportServiceConfig;
+use crate::model::{Record, SupportServiceConfig};
 use crate::services::PolicyClient;
 use crate::store::{Opened, Store, StoreError};
 
@@ -91,8 +90,8 @@ pub fn start(options: ManagerOptions) -> Result<(LxdRunnerManager, Running), Sta
     tracker.spawn(work.clone().run_until_cancelled_owned(follow));
     let prefix = options.rules.prefix.clone();
     let (view_sender, view) = watch::channel(Arc::new(View::default()));
-    let records: BTreeMap<_, _> =
-        records.into_iter().map(|record| (record.id().clone(), Arc::new(record))).collect();
+    let records = records.into_iter().map(Record::taken_up);
+    let records = records.map(|record| (record.id().clone(), Arc::new(record))).collect();
     let dispatcher = Dispatcher {
         rules: options.rules,
         pushes_application: options.runner == RunnerSource::Pushed,

@@ -152,8 +152,12 @@ impl Watcher {
     }
 
     /// Rests, but not past the return of an LXD that was away: it has ended the watch, and the
-    /// guest may have moved on since. Tells whether it has returned.
+    /// guest may have moved on since. Tells whether it has returned. A frozen guest's thaw is waited for
+    /// anyway, and is not to be missed.
     async fn rest(&self, pause: Duration) -> bool {
+        if self.known.borrow().frozen {
+            return false;
+        }
         let Some(hub) = self.client.events() else {
             tokio::time::sleep(pause).await;
             return false;

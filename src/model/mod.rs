@@ -66,8 +66,8 @@ pub use pool::{Binding, DEFAULT_CONNECTION, Pool, Target};
 pub use recipe::{Recipe, RecipeParts};
 pub use reconciliation::reconciliation;
 pub use record::{
-    Failure, Handover, Keeper, Kept, Marks, Phase, PhaseError, Record, Registration, Removal,
-    Retry, Unregistrable,
+    Failure, Handover, Keeper, Kept, Marks, Phase, PhaseError, Purpose, Record, Registration,
+    Removal, Retry, Unregistrable,
 };
 pub use recover::{Observed, Recovery, recover};
 pub use service::{
@@ -76,7 +76,7 @@ pub use service::{
 };
 pub use size::{SIZE_UNITS, bytes};
 pub use spec::Spec;
-pub use step::{Refused, Step, next_due, step};
+pub use step::{Refused, Step, next_due, next_due_after, step};
 pub use telling::{JobFacts, Told, Untold, untold};
 pub use truth::{Finding, Mismatch, Roll, Suspicions};
 pub use way::{Way, WayError};

@@ -61,6 +61,9 @@ pub struct Record {
     /// Who decides what becomes of it.
     #[serde(default)]
     pub keeper: Keeper,
+    /// What it was ordered for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// The pool that it was given to, once it was.
     #[serde(default)]
     pub binding: Option<Binding>,
@@ -180,6 +183,17 @@ pub enum Keeper {
     Person,
     /// The farm, which made it for its pools.
     Farm,
+}
+
+/// What a runner was ordered for. Whom somebody waits for is made first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// For a job that waits, or for a person.
+    Awaited,
+    /// To be ready when a job comes.
+    #[default]
+    Spare,
 }
 
 /// What is known of a runner's registration at GitHub.
@@ -308,6 +322,7 @@ impl Record {
             made: false,
             lxd_took: SignedDuration::ZERO,
             keeper: Keeper::Person,
+            purpose: Purpose::Awaited,
             binding: None,
             registration: Registration::None,
             unregistrable: None,
@@ -391,6 +406,17 @@ impl Record {
     /// The runner's id.
     pub fn id(&self) -> &RunnerId {
         self.name.id()
+    }
+
+    /// Read from disk after an end of larm. A hand-over that was under way then may have come through.
+    #[must_use]
+    pub fn taken_up(mut self) -> Self {
+        if self.handover == Handover::Pushing && self.retry.is_none() {
+            let at = self.pushing_since.unwrap_or_else(|| self.since());
+            let last_error = "larm ended while it was given its credential".to_owned();
+            self.retry = Some(Retry { attempts: 1, at, last_error });
+        }
+        self
     }
 
     /// When it was accepted.

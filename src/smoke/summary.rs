@@ -86,7 +86,7 @@ pub(super) async fn sum_up(
 ) -> Result<Summary, SmokeError> {
     let jobs: Vec<JobOutcome> = stage.github.jobs().iter().map(outcome).collect();
     let instances_left = stage.leftovers(end).await?;
-    let left_behind = left_behind(stage, &instances_left);
+    let left_behind = left_behind(stage, &instances_left, end);
     let view = stage.manager.view();
     let failed = view.runners.values().filter_map(|record| {
         let failure = record.failure.as_ref()?;
@@ -116,10 +116,11 @@ fn outcome(job: &JobRecord) -> JobOutcome {
     }
 }
 
-fn left_behind(stage: &Stage<'_>, instances: &[InstanceName]) -> Vec<String> {
+fn left_behind(stage: &Stage<'_>, instances: &[InstanceName], end: End) -> Vec<String> {
     let instance = |name: &InstanceName| format!("instance {name} in LXD");
     let mut left: Vec<String> = instances.iter().map(instance).collect();
-    let registered = stage.github.runners().into_iter();
+    // The stand-in ends with the run, and with it the registrations that no runner has used.
+    let registered = stage.github.runners().into_iter().filter(|_| end == End::Complete);
     left.extend(registered.map(|runner| format!("runner {} at GitHub", runner.name)));
     let view = stage.manager.view();
     let records = view.runners.values().filter(|record| record.phase != Phase::Gone);

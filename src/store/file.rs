@@ -12,7 +12,7 @@ use redb::{Builder, Database, DatabaseError, StorageError};
 use super::{SetAside, StoreError};
 
 /// redb's default of 1 GiB is far more than a few hundred records need.
-const CACHE: usize = 16 << 20;
+const CACHE: usize = 1 << 20;
 
 pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
     DirBuilder::new()

@@ -145,7 +145,7 @@ fn no_configuration() {
     error: could not read the configuration nope.toml
       because: No such file or directory (os error 2)
 
-    hint: make nope.toml, or leave out --config: larm has defaults
+    hint: make nope.toml, or leave it out: larm has defaults
     "#);
 }
 

@@ -132,6 +132,8 @@ async fn it_is_interrupted() {
         let message = "the run did not come to its end; its instances were removed\n";
         assert!(said.contains(message) && !said.contains("--limit"), "{said}");
         assert!(out.contains("deleting"), "what goes on is told to the end: {out}");
+        assert!(out.ends_with("exactly once, nothing left behind\n"), "{out}");
+        assert!(out.contains("\ninterrupted: ") && !out.contains("wrong: "), "{out}");
         assert!(host.names().is_empty() && host.files() == 0);
     }
 }

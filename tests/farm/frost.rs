@@ -32,6 +32,11 @@ async fn frozen_standbys_serve_though_the_daemon_is_killed() {
     larm.kill();
     let larm = Larm::start(&ground).await;
     all_wait(&ground, &larm).await;
+    let live = larm.live().await;
+    let frozen = live.iter().find(|one| one.frost == Frost::Frozen).unwrap();
+    let why = larm.run(&["why", &frozen.name.to_string()]);
+    let said = String::from_utf8(why.stdout).unwrap();
+    assert!(said.contains("standby and frozen for "), "{said}");
 
     for _ in 0..3 {
         ground.queue("acme/web", &["small"], Duration::from_secs(1));

@@ -7,7 +7,7 @@ use std::net::{IpAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use larm::lxd::Client;
+use larm::lxd::{Client, ImageSource, NewInstance};
 use larm::smoke::bridge_address;
 use larm::smoke::standin::{
     Account, AccountKind, Group, Hook, JobSpec, JobState, Organization, Repository, Scope, StandIn,
@@ -224,6 +224,34 @@ impl Ground {
             let (instances, runners) = (self.instances().await, self.github.runners());
             panic!("never: {what}; {instances:?} {runners:#?}");
         }
+    }
+
+    /// An instance that others might be copied from, as a killed daemon leaves it; its name ends so.
+    pub(crate) async fn leave_marked(&self, end: &str) -> String {
+        let name = format!("{}{end}", self.prefix);
+        let config = [("user.larm.seed".to_owned(), name.clone())].into();
+        self.leave(name, config).await
+    }
+
+    /// An instance as a build leaves it that was killed long ago.
+    pub(crate) async fn leave_of_build(&self) -> String {
+        let marks = [("user.larm.bake", "some"), ("user.larm.bake-until", "2020-01-01T00:00:00Z")];
+        let config = marks.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        self.leave(format!("{}-bake", self.prefix), config).await
+    }
+
+    async fn leave(&self, name: String, config: larm::lxd::Config) -> String {
+        let new = NewInstance {
+            name: name.clone(),
+            instance_type: host::instance_type(),
+            image: ImageSource::Alias(host::image()),
+            profiles: vec![host::profile()],
+            config,
+            ..NewInstance::default()
+        };
+        let made = self.client.create_instance(&new).await.unwrap();
+        self.client.wait(&made, PATIENCE).await.unwrap();
+        name
     }
 
     /// The names of the instances of this test that there are.

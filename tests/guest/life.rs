@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use larm::guest::cloud_init::CloudInitError;
+use larm::guest::probe::{self, ProbeError};
 use larm::guest::{Credential, RunnerSource, UserData, command, handover, logs, paths};
 use larm::model::{
     CloudInitStatus, Found, GitHubRunnerConfig, GuestPhase, GuestReport, PostJobStatus,
@@ -63,6 +65,18 @@ async fn the_clock_of_a_container_is_left_alone() {
     host.close().await;
 }
 
+/// A look at a guest starts no Python as long as nothing has changed for cloud-init.
+async fn the_answer_of_cloud_init_is_kept(guest: &Guest<'_>) {
+    guest.shell("chmod a-x /usr/bin/cloud-init").await;
+    assert_eq!(guest.probe().await.cloud_init.status, CloudInitStatus::Running);
+    guest.shell("touch /run/cloud-init/status.json").await;
+    let output = guest.exec(command::probe()).await;
+    let missing = probe::parse(&output.stdout);
+    assert_eq!(missing, Err(ProbeError::CloudInit(CloudInitError::Missing)));
+    guest.shell("chmod a+x /usr/bin/cloud-init").await;
+    assert_eq!(guest.probe().await.cloud_init.status, CloudInitStatus::Running);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_life_with_a_just_in_time_configuration() {
     let Some(host) = Host::find().await else { return };
@@ -72,6 +86,7 @@ async fn a_whole_life_with_a_just_in_time_configuration() {
     let booting = guest.probe().await;
     assert_eq!(booting.cloud_init.status, CloudInitStatus::Running);
     assert!(!booting.runner_started && !booting.runner_process);
+    the_answer_of_cloud_init_is_kept(&guest).await;
     assert!(ready.reached[&GuestPhase::Preparing] < ready.reached[&GuestPhase::Ready]);
 
     assert_eq!(guest.shell("stat -c '%U %a' /run/larm/handover").await, "root 700\n");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use larm::lxd::{Client, ClientOptions, Exec, ImageSource, NewInstance, StateChange};
+use larm::lxd::{Client, ClientOptions, Exec, ImageSource, Instance, NewInstance, StateChange};
 use larm::smoke::standin::Application;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -99,9 +99,17 @@ impl Ground {
 
     /// Instances of builds of this alias.
     pub(crate) async fn instances(&self) -> Vec<String> {
+        self.ours().await.into_iter().map(|one| one.name).collect()
+    }
+
+    /// Whether one of them runs.
+    pub(crate) async fn has_running(&self) -> bool {
+        self.ours().await.iter().any(|one| one.status_code.is_running())
+    }
+
+    async fn ours(&self) -> Vec<Instance> {
         let all = self.client.instances().await.unwrap().into_iter();
-        let ours = all.filter(|one| one.config.get("user.larm.bake") == Some(&self.alias));
-        ours.map(|one| one.name).collect()
+        all.filter(|one| one.config.get("user.larm.bake") == Some(&self.alias)).collect()
     }
 
     /// An instance as a killed build leaves it.

@@ -1,6 +1,6 @@
 //! Builds that cannot be, and one that is interrupted: nothing is left of them.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,21 +12,38 @@ use crate::host;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_build_leaves_nothing() {
     let Some(ground) = Ground::find() else { return };
+    interrupted(&ground, &[Signal::INT]).await;
+    assert_eq!(ground.instances().await, [""; 0]);
+    assert_eq!(ground.target().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_insists_does_not_wait_for_the_end() {
+    let Some(ground) = Ground::find() else { return };
+    let output = interrupted(&ground, &[Signal::INT, Signal::TERM]).await;
+    assert!(said(&output).contains("`larm image prune` removes it once"), "{}", said(&output));
+    assert_eq!(ground.instances().await.len(), 1);
+    assert_eq!(ground.target().await, None);
+}
+
+/// What a build says that gets these signals once its instance runs.
+async fn interrupted(ground: &Ground, signals: &[Signal]) -> Output {
     let mut command = ground.build("packages = []\nscript = \"waits\"\n", &["--json"]);
     ground.write("waits", "#!/bin/sh\nsleep 300\n");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
-    while ground.instances().await.is_empty() {
+    while !ground.has_running().await {
         assert!(begin.elapsed() < Duration::from_mins(1), "no instance is made");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let id = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(id, Signal::INT).unwrap();
+    for signal in signals {
+        kill_process(id, *signal).unwrap();
+    }
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
     assert!(begin.elapsed() < Duration::from_mins(2), "it waited for the script");
-    assert_eq!(ground.instances().await, [""; 0]);
-    assert_eq!(ground.target().await, None);
+    output
 }
 
 /// A build that was killed with SIGKILL cannot clean up: what it left is told by its time limit.

@@ -28,7 +28,7 @@ impl Daemon {
         let notify = UnixDatagram::bind(&socket).unwrap();
         let log = File::options().append(true).create(true).open(directory.join("log")).unwrap();
         let mut command = command(&directory, &["serve"]);
-        command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(log);
+        command.envs(environment()).env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(log);
         let api = reqwest::Client::builder()
             .unix_socket(directory.join("control.sock"))
             .no_proxy()
@@ -93,6 +93,13 @@ impl Drop for Daemon {
             eprintln!("== what larm said\n{log}");
         }
     }
+}
+
+/// What the unit of systemd gives the daemon.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("../../scripts/larm.service").lines();
+    let values = lines.filter_map(|line| line.strip_prefix("Environment="));
+    values.flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('='))
 }
 
 /// The binary in this directory, with nothing of the user's environment.

@@ -102,8 +102,11 @@ async fn build(arguments: Arguments, context: &Context) -> Result<Outcome, CliEr
         loop {
             tokio::select! {
                 built = &mut building => break built,
-                () = signals.next() => {
-                    spinner.say("ending: what was made is removed");
+                () = next(&mut signals, &stop) => {
+                    if stop.is_cancelled() {
+                        return Err(ImageError::LeftAsItIs.into());
+                    }
+                    spinner.say("ending: what was made is removed; once more leaves it as it is");
                     stop.cancel();
                 }
             }
@@ -113,6 +116,15 @@ async fn build(arguments: Arguments, context: &Context) -> Result<Outcome, CliEr
     let built = built.map_err(|error| of_build(error, &project))?;
     print_built(&built, &alias, context)?;
     broken.map_or(Ok(Outcome::Done), Err)
+}
+
+/// The first signal asks for an end; after that only one that insists counts.
+async fn next(signals: &mut StopSignal, stop: &CancellationToken) {
+    if stop.is_cancelled() {
+        signals.insisted().await;
+    } else {
+        signals.next().await;
+    }
 }
 
 async fn options(arguments: Arguments, context: &Context) -> Result<BuildOptions, CliError> {

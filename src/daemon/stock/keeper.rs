@@ -93,13 +93,13 @@ impl Keeper {
                 Err(error) => {
                     tracing::warn!(hint = error.hint(), "instances may be made slowly: {error}");
                     self.failures = self.failures.saturating_add(1);
-                    PAUSES.get(self.failures - 1).or(PAUSES.last()).copied().unwrap_or(EVERY)
+                    pause_after(self.failures)
                 }
             };
             tokio::select! {
                 () = sleep(pause) => {}
                 () = image_changed(&mut events) => {}
-                () = until_quiet(&manager), if !self.unmeasured.is_empty() => self.measure().await,
+                () = until_quiet(&manager), if self.may_measure() => self.measure().await,
                 changed = self.wanted.changed() => if changed.is_err() {
                     return std::future::pending().await;
                 },
@@ -210,6 +210,11 @@ impl Keeper {
         })
     }
 
+    /// Where the last look has failed, so would this.
+    fn may_measure(&self) -> bool {
+        self.done.is_some() && !self.unmeasured.is_empty()
+    }
+
     /// Measures one place, and has everything chosen anew.
     async fn measure(&mut self) {
         let Some((place, grain)) = self.unmeasured.pop() else { return };
@@ -231,6 +236,11 @@ impl Keeper {
         }
         Ok(())
     }
+}
+
+/// The pause after so many failures in a row.
+fn pause_after(failures: usize) -> Duration {
+    PAUSES.get(failures.saturating_sub(1)).or(PAUSES.last()).copied().unwrap_or(EVERY)
 }
 
 /// Waits for news of an image; for ever where no news can come.
@@ -257,5 +267,16 @@ async fn until_quiet(manager: &LxdRunnerManager) {
             Ok(Err(_)) => return std::future::pending().await,
             Ok(Ok(())) | Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_is_tried_less_often() {
+        let seconds = [1, 2, 3, 4, 1000].map(|failures| pause_after(failures).as_secs());
+        assert_eq!(seconds, [5, 60, 600, 600, 600]);
     }
 }

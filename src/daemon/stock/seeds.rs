@@ -63,23 +63,26 @@ impl Seeds {
         Ok(complete)
     }
 
-    /// Deletes all but these.
+    /// Deletes all but these, and what a daemon that was stopped has left of a measurement.
     pub(super) async fn prune(&self, keep: &BTreeSet<Grain>) -> Result<(), lxd::Error> {
         let keep: BTreeSet<String> = keep.iter().map(|grain| self.name(grain)).collect();
         for name in self.there().await?.keys().filter(|name| !keep.contains(*name)) {
-            tracing::info!(seed = %name, "no instance is made from it any more: deleted");
+            tracing::info!(instance = %name, "no instance is made from it any more: deleted");
             self.delete(name).await?;
         }
         Ok(())
     }
 
-    /// Begins an instance like a seed: of its image, with its disk.
+    /// Begins an instance like a seed: of its image, with its disk, and marked as ours.
     pub(super) async fn new_instance(
         &self,
         grain: &Grain,
         name: &str,
     ) -> Result<NewInstance, lxd::Error> {
-        let mut config = lxd::Config::from([("boot.autostart".to_owned(), "false".to_owned())]);
+        let mut config = lxd::Config::from([
+            ("boot.autostart".to_owned(), "false".to_owned()),
+            (SEED_KEY.to_owned(), name.to_owned()),
+        ]);
         config.extend(grain.instance_type.walls(false));
         Ok(NewInstance {
             name: name.to_owned(),
@@ -106,19 +109,19 @@ impl Seeds {
         format!("{}-seed-{digest}", self.prefix)
     }
 
-    /// Ours, complete or not, by name. A copy carries the mark of what it was copied from.
+    /// Ours, complete or not, by name. A runner carries the mark of what it was copied from.
     async fn there(&self) -> Result<BTreeMap<String, Instance>, lxd::Error> {
         let all = self.client.instances().await?.into_iter();
-        let first = format!("{}-seed-", self.prefix);
-        let ours = all.filter(|one| one.name.starts_with(&first));
-        let ours = ours.filter(|one| one.config.get(SEED_KEY) == Some(&one.name));
+        let ours = all.filter(|one| {
+            let mark = one.config.get(SEED_KEY).map_or("", String::as_str);
+            is_ours(&self.prefix, &one.name, mark)
+        });
         Ok(ours.map(|one| (one.name.clone(), one)).collect())
     }
 
     async fn make_one(&self, grain: &Grain) -> Result<(), lxd::Error> {
         let name = self.name(grain);
         let mut new = self.new_instance(grain, &name).await?;
-        new.config.insert(SEED_KEY.to_owned(), name.clone());
         let is_container = grain.instance_type == InstanceType::Container;
         if is_container {
             new.config.insert("raw.lxc".to_owned(), NO_INIT.to_owned());
@@ -200,7 +203,32 @@ where
     }
 }
 
+/// Whether an instance is a seed or of a measurement. The prefix of another larm may begin with ours.
+fn is_ours(prefix: &NamePrefix, name: &str, mark: &str) -> bool {
+    let of_stock = ["seed-", "trial-", "unpack"];
+    mark == name && of_stock.iter().any(|word| name.starts_with(&format!("{prefix}-{word}")))
+}
+
 fn is_complete(instance: &Instance) -> bool {
     instance.config.get(STATE_KEY).is_some_and(|state| state == COMPLETE)
         && instance.status_code == StatusCode::STOPPED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_larm_s_prefix_names_is_not_ours() {
+        let prefix: NamePrefix = "larm".parse().unwrap();
+        for name in ["larm-seed-01234567", "larm-trial-copy", "larm-unpack"] {
+            assert!(is_ours(&prefix, name, name), "{name}");
+            assert!(!is_ours(&prefix, name, ""), "{name} is not marked");
+        }
+        for name in ["larm-dev-seed-01234567", "larm-dev-unpack", "larmseed-01234567"] {
+            assert!(!is_ours(&prefix, name, name), "{name}");
+        }
+        let copy = ("larm-0123456789ab", "larm-seed-01234567");
+        assert!(!is_ours(&prefix, copy.0, copy.1), "a runner that was copied from a seed");
+    }
 }

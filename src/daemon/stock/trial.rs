@@ -24,6 +24,8 @@ pub(super) async fn measure(
     for _ in 0..ROUNDS {
         for way in Way::ALL {
             let name = format!("{}-trial-{way}", seeds.prefix);
+            // A daemon that was stopped may have left one.
+            seeds.delete(&name).await?;
             let tried = one(seeds, grain, way, &name).await;
             seeds.delete(&name).await?;
             let length = u64::try_from(tried?.as_millis()).unwrap_or(u64::MAX);

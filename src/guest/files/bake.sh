@@ -41,7 +41,8 @@ packages() {
     apt install --no-install-recommends -- "$@"
 }
 
-docker() {
+# Not `docker`: `command -v` would find this function.
+install_docker() {
     need_apt
     apt update || return
     apt install --no-install-recommends -- docker.io || return
@@ -90,6 +91,8 @@ script() {
     $SCRIPT < /dev/null
     result=$?
     rm -f $SCRIPT
+    # That one says that there is no apt-get.
+    [ $result -ne 20 ] || result=1
     return $result
 }
 
@@ -146,7 +149,7 @@ step=${1-nothing}
 [ $# -eq 0 ] || shift
 case $step in
     packages) packages "$@" ;;
-    docker) docker ;;
+    docker) install_docker ;;
     application) application "$1" ;;
     script) script ;;
     trim) trim ;;

@@ -8,7 +8,10 @@ use super::requests::send;
 use super::sweeping::wants_token;
 use super::{Batch, Dispatcher};
 use crate::manager::executor::Order;
-use crate::model::{Action, Event, Phase, Record, RunnerId, is_watched, next_due, pending};
+use crate::model::{
+    Action, Deadlines, Event, Phase, Record, RunnerId, is_watched, next_due, next_due_after,
+    pending,
+};
 
 impl Dispatcher {
     pub(super) fn answered(
@@ -37,15 +40,24 @@ impl Dispatcher {
         self.memory.due.values().min().copied()
     }
 
-    /// A runner that is due is looked at once; it is due again only when its record changes.
+    /// A runner that is due is looked at once for each thing that is due of it.
     pub(super) fn meet_due(&mut self, now: Timestamp, batch: &mut Batch) {
         let due: Vec<_> = self.memory.due.iter().filter(|(_, at)| **at <= now).collect();
         let due: Vec<_> = due.into_iter().map(|(id, _)| id.clone()).collect();
         for id in due {
             self.memory.due.remove(&id);
             self.meet(&id, &Event::Due, now, batch);
+            self.set_due(&id, |record, deadlines| next_due_after(record, deadlines, now));
             batch.kick.push(id);
         }
+    }
+
+    fn set_due(&mut self, id: &RunnerId, when: impl Fn(&Record, &Deadlines) -> Option<Timestamp>) {
+        let record = self.records.get(id);
+        match record.and_then(|record| when(record, self.rules.deadlines_of(record))) {
+            Some(at) => self.memory.due.insert(id.clone(), at),
+            None => self.memory.due.remove(id),
+        };
     }
 
     pub(super) fn act_on(&mut self, batch: Batch, now: Timestamp) {
@@ -75,10 +87,7 @@ impl Dispatcher {
 
     /// Brings everything about a runner in line with its record.
     pub(super) fn tend(&mut self, id: &RunnerId, record: &Arc<Record>, now: Timestamp) {
-        match next_due(record, self.rules.deadlines_of(record)) {
-            Some(at) => self.memory.due.insert(id.clone(), at),
-            None => self.memory.due.remove(id),
-        };
+        self.set_due(id, next_due);
         // What a runner that failed before it listened has left is masked by it.
         if (Phase::Listening..=Phase::Finished).contains(&record.phase) || record.collected {
             self.memory.credentials.remove(id);

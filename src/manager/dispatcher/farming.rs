@@ -9,12 +9,14 @@ use super::{Batch, Dispatcher};
 use crate::manager::command::FarmOrder;
 use crate::manager::handle::new_name;
 use crate::model::plan::Move;
-use crate::model::{Event, JournalKind, Keeper, Mismatch, Record, RunnerId, Spec};
+use crate::model::{Event, JournalKind, Keeper, Mismatch, Purpose, Record, RunnerId, Spec};
 
 impl Dispatcher {
     pub(super) fn carry_out(&mut self, order: FarmOrder, now: Timestamp, batch: &mut Batch) {
         match order {
-            FarmOrder::Move(Move::Create { spec }) => self.plan_runner(spec, now, batch),
+            FarmOrder::Move(Move::Create { spec, purpose }) => {
+                self.plan_runner(spec, purpose, now, batch);
+            }
             FarmOrder::Move(Move::Bind { runner, binding }) => {
                 self.meet(&runner, &Event::Bound(binding), now, batch);
             }
@@ -43,10 +45,10 @@ impl Dispatcher {
         }
     }
 
-    fn plan_runner(&mut self, spec: Spec, now: Timestamp, batch: &mut Batch) {
+    fn plan_runner(&mut self, spec: Spec, purpose: Purpose, now: Timestamp, batch: &mut Batch) {
         let name = new_name(&self.rules.prefix);
         let mut record = Record::planned(name, spec, false, now);
-        record.keeper = Keeper::Farm;
+        (record.keeper, record.purpose) = (Keeper::Farm, purpose);
         self.equip(&mut record, false);
         self.put_planned(record, now, batch);
     }

@@ -124,7 +124,8 @@ impl Dispatcher {
         self.put(record, vec![planned], now, batch);
     }
 
-    /// Lets the oldest begin that wait for their turn: so many are made at once as LXD is given to
+    /// Lets those begin that wait for their turn, what is awaited before what is spare and then the
+    /// oldest: so many are made at once as LXD is given to
     /// do, and the time of each is counted from its own beginning.
     pub(super) fn admit(&mut self, now: Timestamp, batch: &mut Batch) {
         let in_phase = |phase| self.records.values().filter(move |record| record.phase == phase);
@@ -134,10 +135,10 @@ impl Dispatcher {
         }
         let mut planned: Vec<_> = in_phase(Phase::Planned)
             .filter(|record| !self.has_lost_credential(record) && !self.lacks_application(record))
-            .map(|record| (record.created_at(), record.id().clone()))
+            .map(|record| (record.purpose, record.created_at(), record.id().clone()))
             .collect();
         planned.sort();
-        for (_, id) in planned.into_iter().take(free) {
+        for (_, _, id) in planned.into_iter().take(free) {
             self.meet(&id, &Event::Admitted, now, batch);
         }
     }

@@ -1,4 +1,5 @@
-//! The slow sweep: LXD's list compared with the records, and every guest probed.
+//! The slow sweep: LXD's list compared with the records, and every guest probed of which nothing was
+//! heard since the sweep before.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +13,20 @@ use crate::manager::command::Reply;
 use crate::manager::options::Rules;
 use crate::manager::removal::Orphans;
 use crate::model::{
-    Action, CloudRunnerState, Event, Fault, InstanceName, JournalKind, Mismatch, Observed, Phase,
-    Record, RunnerId, reconciliation, recover, surplus_holds,
+    Action, CloudRunnerState, Event, Fault, Handover, InstanceName, JournalKind, Mismatch,
+    Observed, Phase, Record, RunnerId, reconciliation, recover, surplus_holds,
 };
 
 impl Dispatcher {
+    /// Whoever waits for a sweep has all guests probed.
     pub(super) fn begin_sweep(&mut self, reply: Option<Reply<Orphans>>, batch: &mut Batch) {
+        let before = clock::now().saturating_sub(self.rules.sweep).ok().filter(|_| reply.is_none());
         batch.compare = true;
         self.forget_gone(batch);
         self.unregister_held();
         self.executor.prune_logs();
         let live = self.records.values().filter(|record| is_asked(record));
+        let live = live.filter(|record| before.is_none_or(|at| !has_news(record, at)));
         let probes = live.map(|record| (record.id().clone(), Action::Probe));
         let questions: BTreeSet<_> = probes.collect();
         batch.asks.extend(questions.iter().cloned());
@@ -208,6 +212,12 @@ impl Dispatcher {
     }
 }
 
+/// Whether it has come further since then. A probe takes a guest's CPU time, which one that boots has
+/// none to spare of.
+fn has_news(record: &Record, since: Timestamp) -> bool {
+    record.since() > since && record.handover != Handover::Unknown
+}
+
 /// Whether its guest is asked for its health: a frozen one does not answer.
 fn is_asked(record: &Record) -> bool {
     record.is_live() && !record.frost.is_cold()
@@ -217,4 +227,24 @@ fn is_asked(record: &Record) -> bool {
 /// left is not collected.
 pub(super) fn wants_token(record: &Record) -> bool {
     !record.collected && (record.removal.is_some() || record.phase >= Phase::Finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InstanceType, Spec};
+
+    #[test]
+    fn a_guest_has_news_until_a_sweep_after_its_last_phase() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let name = "larm-0123456789ab".parse().unwrap();
+        let spec = Spec::new("web", "debian", InstanceType::Container);
+        let mut record = Record::planned(name, spec, false, at(0));
+        record.phase = Phase::Booting;
+        record.marks.0.insert(Phase::Booting, at(30));
+        assert!(has_news(&record, at(29)));
+        assert!(!has_news(&record, at(30)));
+        record.handover = Handover::Unknown;
+        assert!(!has_news(&record, at(29)), "its record was rebuilt: the guest is to be asked");
+    }
 }

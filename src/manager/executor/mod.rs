@@ -197,9 +197,9 @@ fn fault(error: &lxd::Error) -> Fault {
     Fault { transient: error.is_transient(), message }
 }
 
-/// A command of ours, run as root.
+/// A command of ours, run as root; what it has to say is on its standard output.
 pub(super) fn exec(command: Vec<String>) -> Exec {
-    Exec { command, ..Exec::default() }
+    Exec { command, quiet: true, ..Exec::default() }
 }
 
 fn since(begin: Instant) -> SignedDuration {

@@ -4,7 +4,8 @@
 //! create, start    places of their own: the one is the storage's work, the other the CPUs'
 //! remove           places of its own; waits a moment for creations that wait for theirs
 //! push             few: an archive is much to write
-//! ask              many: a question costs little
+//! ask              many: a question costs LXD little
+//! look, collect    as many each: a guest answers, and one that does not keeps its place for long
 //! ```
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(super) struct Places {
     deletes: Arc<Semaphore>,
     pushes: Arc<Semaphore>,
     asks: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    collections: Arc<Semaphore>,
     /// How many creations and starts wait for their place.
     queue: Arc<watch::Sender<usize>>,
 }
@@ -54,12 +57,15 @@ impl Drop for Waiting<'_> {
 impl Places {
     pub(super) fn new(parallel: Parallel) -> Self {
         let places = |number: usize| Arc::new(Semaphore::new(number.max(1)));
+        let queries = parallel.starts.saturating_mul(QUERIES_PER_START);
         Self {
             creates: places(parallel.creates),
             starts: places(parallel.starts),
             deletes: places(parallel.deletes),
             pushes: places(PUSHES),
-            asks: places(parallel.starts.saturating_mul(QUERIES_PER_START)),
+            asks: places(queries),
+            looks: places(queries),
+            collections: places(queries),
             queue: Arc::new(watch::Sender::new(0)),
         }
     }
@@ -71,9 +77,9 @@ impl Places {
             Action::Start => self.ahead(&self.starts).await,
             Action::Remove => self.remove().await,
             Action::Install => self.pushes.acquire().await.ok(),
-            Action::Freeze | Action::Collect { .. } | Action::Inspect | Action::Probe => {
-                self.ask().await
-            }
+            Action::Probe => self.looks.acquire().await.ok(),
+            Action::Collect { .. } => self.collections.acquire().await.ok(),
+            Action::Freeze | Action::Inspect => self.ask().await,
             // GitHub may be asked first: where it does not answer, nobody else is kept waiting. And a
             // job waits for a thaw.
             Action::HandOver | Action::Quiesce { .. } | Action::Thaw => None,
@@ -134,6 +140,19 @@ mod tests {
         let begin = tokio::time::Instant::now();
         drop(places.remove().await);
         assert_eq!(begin.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guests_that_do_not_answer_keep_no_credential_waiting() {
+        let places = Places::new(ONE);
+        let mut hanging = Vec::new();
+        for action in [Action::Probe, Action::Collect { logs: true }] {
+            while let Ok(place) = timeout(Duration::from_millis(1), places.of(action)).await {
+                hanging.push(place);
+            }
+        }
+        assert_eq!(hanging.len(), 2 * QUERIES_PER_START);
+        assert!(timeout(Duration::from_millis(1), places.ask()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -55,9 +55,11 @@ impl<'a> Census<'a> {
         for record in farm.records.values().filter(|record| record.phase <= Phase::Busy) {
             census.count(farm, record);
         }
-        census.free.sort_by_key(|record| {
-            (coldness(record), std::cmp::Reverse(record.phase), record.created_at())
-        });
+        for waiting in [&mut census.free, &mut census.old] {
+            waiting.sort_by_key(|record| {
+                (coldness(record), std::cmp::Reverse(record.phase), record.created_at())
+            });
+        }
         census.cover(farm);
         census
     }

@@ -23,7 +23,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Binding, Budget, GitHubPath, Job, JobId, JobState, Mismatch, Pool, Record, RunnerId, Spec,
+    Binding, Budget, GitHubPath, Job, JobId, JobState, Mismatch, Pool, Purpose, Record, RunnerId,
+    Spec,
 };
 use census::Census;
 use serve::Server;
@@ -54,6 +55,8 @@ pub enum Move {
     Create {
         /// From this.
         spec: Spec,
+        /// For this.
+        purpose: Purpose,
     },
     /// Register a standby for a pool.
     Bind {

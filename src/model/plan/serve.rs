@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::census::{Census, backing_off, later, unregistrable};
 use super::{Farm, Move, Plan, Waiting, fits, is_queued, is_target, lacking};
 use crate::model::{
-    Binding, Cost, Handover, Job, JobId, Phase, Pool, Record, RunnerId, Unregistrable, committed,
+    Binding, Cost, Handover, Job, JobId, Phase, Pool, Purpose, Record, RunnerId, Unregistrable,
+    committed,
 };
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -129,7 +130,7 @@ impl<'a> Server<'a> {
         }
         let mut refusals = Vec::new();
         for pool in &fitting {
-            match self.create(pool) {
+            match self.create(pool, Purpose::Awaited) {
                 Ok(()) => return Waiting::Coming { pool: pool.name.clone(), runner: None },
                 Err(refusal) => refusals.push((*pool, refusal)),
             }
@@ -243,7 +244,7 @@ impl<'a> Server<'a> {
             let there = self.spare.get(pool.name.as_str()).map_or(0, Vec::len);
             for _ in there..pool.min_idle {
                 let served = self.take_free(pool, None, |_| true).is_some()
-                    || (self.starved.is_empty() && self.create(pool).is_ok());
+                    || (self.starved.is_empty() && self.create(pool, Purpose::Spare).is_ok());
                 if !served {
                     break;
                 }
@@ -257,7 +258,7 @@ impl<'a> Server<'a> {
             let there = self.free.iter().filter(|one| one.spec.same_shape(&pool.spec)).count();
             for _ in there..standby {
                 // They belong to no pool, so that no pool has to have a place.
-                if !self.starved.is_empty() || self.make(pool).is_err() {
+                if !self.starved.is_empty() || self.make(pool, Purpose::Spare).is_err() {
                     break;
                 }
             }
@@ -280,7 +281,7 @@ impl<'a> Server<'a> {
     }
 
     /// Orders an instance that is to become a runner of this pool.
-    fn create(&mut self, pool: &'a Arc<Pool>) -> Result<(), Refusal> {
+    fn create(&mut self, pool: &'a Arc<Pool>, purpose: Purpose) -> Result<(), Refusal> {
         if self.seats.get(pool.name.as_str()).is_none_or(|seats| *seats == 0) {
             return Err(Waiting::PoolFull {
                 pool: pool.name.clone(),
@@ -293,12 +294,12 @@ impl<'a> Server<'a> {
             self.look_again(until);
             return Err(Waiting::Unregistrable { pool: pool.name.clone(), until, error });
         }
-        self.make(pool)?;
+        self.make(pool, purpose)?;
         self.take_seat(pool);
         Ok(())
     }
 
-    fn make(&mut self, pool: &Arc<Pool>) -> Result<(), Refusal> {
+    fn make(&mut self, pool: &Arc<Pool>, purpose: Purpose) -> Result<(), Refusal> {
         if let Some((until, error)) = self.backing_off.get(pool.name.as_str()).cloned() {
             self.look_again(until);
             return Err(Waiting::BackingOff { pool: pool.name.clone(), until, error });
@@ -314,7 +315,7 @@ impl<'a> Server<'a> {
         self.left = self.left.minus(cost);
         self.runners_left -= 1;
         self.creations_left -= 1;
-        self.plan.moves.push(Move::Create { spec: pool.spec.clone() });
+        self.plan.moves.push(Move::Create { spec: pool.spec.clone(), purpose });
         Ok(())
     }
 

@@ -192,7 +192,10 @@ fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Time
             Handover::Pushed | Handover::Taken => {
                 (record.handed_over_at.unwrap_or(since), deadlines.register)
             }
-            Handover::Wanted if record.frost == Frost::Thawing => {
+            Handover::None | Handover::Wanted if record.frost == Frost::Thawing => {
+                if record.state == CloudRunnerState::Unknown {
+                    return None;
+                }
                 (record.frost_since.unwrap_or(since), deadlines.register)
             }
             Handover::None | Handover::Wanted | Handover::Unknown => return None,
@@ -205,17 +208,26 @@ fn deadline(record: &Record, phase: Phase, deadlines: &Deadlines) -> Option<Time
     Some(later(from, limit).max(record.kept_until.unwrap_or(Timestamp::MIN)))
 }
 
-/// When the runner is to be looked at again though nothing happens to it.
+/// When the runner is to be looked at though nothing happens to it; that may have passed.
 pub fn next_due(record: &Record, deadlines: &Deadlines) -> Option<Timestamp> {
+    dues(record, deadlines).min()
+}
+
+/// When it is to be looked at again, once that was done at `now` and has changed nothing.
+pub fn next_due_after(record: &Record, deadlines: &Deadlines, now: Timestamp) -> Option<Timestamp> {
+    dues(record, deadlines).filter(|at| *at > now).min()
+}
+
+fn dues(record: &Record, deadlines: &Deadlines) -> impl Iterator<Item = Timestamp> {
     let retry = record.retry.as_ref().map(|retry| retry.at);
     let told = telling::due(record);
-    if record.phase >= Phase::Finished {
-        return [retry, told, record.held_until()].into_iter().flatten().min();
-    }
+    let is_over = record.phase >= Phase::Finished;
+    let held = record.held_until().filter(|_| is_over);
     let limit = deadline(record, record.phase, deadlines).filter(|_| record.removal.is_none());
     let trouble = record.trouble_since.map(|since| later(since, deadlines.trouble_grace));
     let process = record.process_missing_since.map(|since| later(since, deadlines.process_grace));
-    [retry, told, limit, trouble, process].into_iter().flatten().min()
+    let of_life = [limit, trouble, process].map(|at| at.filter(|_| !is_over));
+    [retry, told, held].into_iter().chain(of_life).flatten()
 }
 
 pub(super) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

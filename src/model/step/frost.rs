@@ -31,8 +31,17 @@ impl Draft<'_> {
 
     /// It is needed. What is being frozen is thawed afterwards.
     pub(super) fn thaw(&mut self) {
-        if matches!(self.record.frost, Frost::Wanted | Frost::Frozen) {
-            self.set_frost(Frost::Thawing);
+        match self.record.frost {
+            Frost::Wanted | Frost::Frozen => self.set_frost(Frost::Thawing),
+            Frost::None | Frost::Thawing => {}
+        }
+    }
+
+    /// The same for a job, which waits from now on.
+    pub(super) fn thaw_for_use(&mut self) {
+        self.thaw();
+        if self.record.frost == Frost::Thawing {
+            self.record.frost_since = Some(self.now);
         }
     }
 

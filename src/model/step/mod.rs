@@ -21,7 +21,7 @@ use super::{
 };
 use draft::Draft;
 
-pub use draft::next_due;
+pub use draft::{next_due, next_due_after};
 
 /// What a record becomes.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +100,7 @@ impl Draft<'_> {
     fn claimed(&mut self) -> Result<(), Refused> {
         self.takes_credential()?;
         self.record.handover = Handover::Wanted;
-        self.thaw();
+        self.thaw_for_use();
         self.begin_hand_over();
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Draft<'_> {
         }
     }
 
-    fn hand_over_failed(&mut self, fault: &Fault) {
+    pub(super) fn hand_over_failed(&mut self, fault: &Fault) {
         if self.record.phase != Phase::Standby || self.record.handover != Handover::Pushing {
             return;
         }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::draft::{Draft, later};
-use super::{Handover, Phase, Refused, Registration};
+use super::{Fault, Handover, Phase, Refused, Registration};
 use crate::model::{Binding, Unregistrable};
 
 /// How long nobody asks again where GitHub did not say; doubled each time.
@@ -20,7 +20,7 @@ impl Draft<'_> {
         });
         self.record.binding = Some(binding.clone());
         self.record.handover = Handover::Wanted;
-        self.thaw();
+        self.thaw_for_use();
         self.begin_hand_over();
         Ok(())
     }
@@ -48,8 +48,9 @@ impl Draft<'_> {
         }
     }
 
-    /// It goes back to the standbys: GitHub's troubles are no fault of its own. The registration
-    /// may have been made all the same, which the next try or the end finds out.
+    /// It goes back to the standbys, unless a credential may have reached it: GitHub's troubles are no
+    /// fault of its own. The registration may have been made all the same, which the next try or the
+    /// end finds out.
     pub(super) fn not_registered(&mut self, error: &str, until: Option<Timestamp>) {
         let waits = self.record.phase == Phase::Standby
             && self.record.handover == Handover::Pushing
@@ -70,10 +71,13 @@ impl Draft<'_> {
             until: until.map_or(soonest, |until| until.max(soonest)),
             error: error.to_owned(),
         });
+        if self.record.retry.is_some() {
+            // An earlier try may have come through: only its guest knows.
+            return self.hand_over_failed(&Fault { transient: true, message: error.to_owned() });
+        }
         self.record.binding = None;
         self.record.handover = Handover::None;
         self.record.pushing_since = None;
-        self.record.retry = None;
     }
 
     pub(super) fn unregistered(&mut self) {
@@ -123,6 +127,21 @@ mod tests {
         let record = meet(&record, &Event::HandedOver(SignedDuration::ZERO));
         let record = meet(&record, &Event::Registered(1));
         assert_eq!(record.registration, Registration::Known(2), "an old answer");
+    }
+
+    /// What may have its credential is no standby any more: its guest is asked once it is too late.
+    #[test]
+    fn what_may_have_a_credential_does_not_go_back_to_the_standbys() {
+        let fault = Fault { transient: true, message: "no answer".to_owned() };
+        let refused = Event::NotRegistered { error: "503".to_owned(), until: Some(at(60)) };
+        for before in [meet(&bound(), &Event::HandOverFailed(fault)), bound().taken_up()] {
+            let record = meet(&before, &refused);
+            assert_eq!(record.handover, Handover::Pushing);
+            assert!(record.binding.is_some() && record.unregistrable.is_some());
+            let late = at(1) + Deadlines::default().register;
+            let record = step(&record, &Event::Due, &Deadlines::default(), late).unwrap().record;
+            assert!(record.removal.is_some() && record.is_live(), "{record:?}");
+        }
     }
 
     /// A standby that had waited for longer than a runner may take to listen was given up as soon as

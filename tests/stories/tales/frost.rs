@@ -5,14 +5,16 @@ use std::time::Duration;
 use larm::lxd::{StateChange, StatusCode};
 use larm::manager::{CloudRunnerManager, FarmOrder};
 use larm::model::plan::Move;
-use larm::model::{CloudRunnerState, Frost, HealthState, InstanceName, Phase, RunnerId, Spec};
+use larm::model::{
+    CloudRunnerState, Frost, HealthState, InstanceName, Phase, Purpose, RunnerId, Spec,
+};
 
 use crate::stage::{PATIENCE, Place, Stage};
 
 const JOB: Duration = Duration::from_millis(200);
 
 impl Stage {
-    async fn order(&self, one: Move) {
+    pub(super) async fn order(&self, one: Move) {
         self.manager().carry(vec![FarmOrder::Move(one)]).await.unwrap();
     }
 
@@ -117,7 +119,7 @@ pub async fn a_frozen_standby_is_removed_as_it_is(place: Place) {
 pub async fn a_frozen_standby_outlives_a_lost_store(place: Place) {
     let mut stage = Stage::set(place, |_| {}).await;
     let spec = Spec { share: "web".to_owned(), ..stage.options.rules.spec.clone() };
-    stage.order(Move::Create { spec }).await;
+    stage.order(Move::Create { spec, purpose: Purpose::Spare }).await;
     let id = stage.manager().view().runners.keys().next().unwrap().clone();
     let name = stage.reaches(&id, Phase::Standby).await.name.clone();
     stage.freeze(&id).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use larm::manager::{CreateOrder, ManagerOptions, OperationLimits, Parallel};
-use larm::model::{InstanceName, Phase, Record, RunnerId};
+use larm::model::plan::Move;
+use larm::model::{InstanceName, Phase, Purpose, Record, RunnerId};
 use tokio::time::{Instant, timeout};
 
 use crate::stage::{Lxd, PATIENCE, Place, Stage};
@@ -148,6 +149,27 @@ pub async fn orders_wait_for_their_turn(place: Place) {
     let orders = (0..5).map(|_| stage.manager().create(CreateOrder::default()));
     let ids: Vec<RunnerId> = join_all(orders).await.into_iter().map(Result::unwrap).collect();
     join_all(ids.iter().map(|id| stage.reaches(id, Phase::Standby))).await;
+    stage.manager().flush(None, false).await.unwrap();
+    stage.strike().await;
+}
+
+/// One that is awaited does not wait for all that were ordered before it only to be ready.
+pub async fn who_is_awaited_is_made_before_spare_ones(place: Place) {
+    let standin =
+        StandInOptions { create_time: Duration::from_millis(200), ..StandInOptions::default() };
+    let stage =
+        Stage::set_with(place, standin, |options| options.parallel = Parallel::all(1)).await;
+    for _ in 0..6 {
+        let spec = stage.options.rules.spec.clone();
+        stage.order(Move::Create { spec, purpose: Purpose::Spare }).await;
+    }
+    let awaited = stage.manager().create(CreateOrder::default()).await.unwrap();
+    stage.reaches(&awaited, Phase::Standby).await;
+    let began = |one: &Record| one.marks.0.get(&Phase::Creating).copied();
+    let own = began(&stage.record(&awaited)).unwrap();
+    let view = stage.manager().view();
+    let later = |one: &Record| began(one).is_none_or(|at| at > own);
+    assert!(view.runners.values().any(|one| later(one)), "it was made last");
     stage.manager().flush(None, false).await.unwrap();
     stage.strike().await;
 }

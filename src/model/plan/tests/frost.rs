@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::super::Move;
+use super::situations::binds;
 use super::{Scene, at, job, pool, spec};
 use crate::model::{Event, Frost, Phase, Pool, RunnerId};
 
@@ -53,6 +54,18 @@ fn in_the_plan_that_takes_a_warm_one_the_next_is_thawed_and_a_new_one_ordered() 
         panic!("{moves:?}")
     };
     assert_eq!((runner, next), (&warm, &frozen));
+}
+
+#[test]
+fn of_an_older_image_too_a_job_takes_the_warm_one() {
+    let mut small = tiered();
+    small.spec.fingerprint = "old".to_owned();
+    let mut scene = Scene::new(vec![small.clone()]);
+    let (_frozen, warm) = (scene.frozen(&small), scene.standby(&small.spec));
+    small.spec.fingerprint = "new".to_owned();
+    scene.pools = vec![small.into()];
+    scene.queue(job(1, WEB, &["small"]));
+    assert_eq!(binds(&scene.plan().moves), [(&warm, "small")]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl World {
 
     fn carry_out(&mut self, one: Move) {
         match one {
-            Move::Create { spec } => {
+            Move::Create { spec, .. } => {
                 self.created += 1;
                 self.scene.create(&spec);
             }

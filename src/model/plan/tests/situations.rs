@@ -11,7 +11,7 @@ pub(super) const WEB: &str = "acme/web";
 pub(super) fn creates(moves: &[Move]) -> Vec<&str> {
     let mut pools = Vec::new();
     for one in moves {
-        if let Move::Create { spec } = one {
+        if let Move::Create { spec, .. } = one {
             pools.push(spec.pool.as_str());
         }
     }

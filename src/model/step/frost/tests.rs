@@ -84,6 +84,22 @@ fn a_credential_waits_for_the_thaw() {
     }
 }
 
+/// One that is being thawed for later waits for nothing; the job's time is counted from when it comes.
+#[test]
+fn a_thaw_has_a_deadline_that_counts_from_its_use() {
+    let (deadlines, register) = (Deadlines::default(), Deadlines::default().register);
+    let record = meet(&frozen(), &Event::ThawWanted);
+    assert_eq!(next_due(&record, &deadlines), at(1).checked_add(register).ok());
+    let late = at(1) + register;
+    let failed = step(&record, &Event::Due, &deadlines, late).unwrap().record;
+    assert_eq!(failed.phase, Phase::Failed, "a new one is made");
+    let mut silent = record.clone();
+    silent.state = CloudRunnerState::Unknown;
+    assert_eq!(next_due(&silent, &deadlines), None, "LXD does not answer");
+    let claimed = step(&record, &Event::Claimed, &deadlines, late).unwrap().record;
+    assert_eq!(next_due(&claimed, &deadlines), late.checked_add(register).ok());
+}
+
 /// Whoever put a credential into its guest: a listener must not be frozen for good.
 #[test]
 fn one_whose_guest_has_a_credential_is_thawed() {

@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 
 use super::{Move, Outcome, Story, admitted};
 use crate::model::{
-    Action, Ended, Event, GuestPhase, Hold, Phase, PostJobMetrics, PostJobStatus, next_due, pending,
+    Action, Ended, Event, GuestPhase, Hold, Phase, PostJobMetrics, PostJobStatus, Retry, next_due,
+    next_due_after, pending,
 };
 
 /// A runner that failed at boot, with all that it left collected.
@@ -45,6 +46,16 @@ fn a_failed_runner_is_held_for_as_long_as_is_asked_for_and_then_removed() {
         story.act_on_record(Outcome::Done);
         assert_eq!(story.record.phase, Phase::Gone);
     }
+}
+
+/// A try to remove it was planned before somebody held it: that time comes first, and is not the last.
+#[test]
+fn what_is_due_later_is_not_forgotten() {
+    let mut story = failed(Some(SignedDuration::from_hours(1)), None);
+    let (until, at) = (story.record.held_until(), story.now + SignedDuration::from_secs(9));
+    story.record.retry = Some(Retry { attempts: 1, at, last_error: "busy".into() });
+    assert_eq!(next_due(&story.record, &story.deadlines), Some(at));
+    assert_eq!(next_due_after(&story.record, &story.deadlines, at), until);
 }
 
 #[test]
