@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::figures::{Life, Round};
 use crate::ground::PATIENCE;
 use crate::machine;
+use crate::meter::Meter;
 use crate::rest::Rest;
 use crate::rig::{PREFIX, Rig, Template};
 
@@ -117,7 +118,7 @@ impl Places {
 pub(crate) async fn round(rig: &Rig, size: usize, contender: &impl Contender) -> Round {
     machine::quiet().await;
     let names: Vec<String> = (0..size).map(|_| name()).collect();
-    let (lxd_cpu, begin) = (rig.lxd.cpu_seconds(), now());
+    let meter = Meter::begin(rig, None);
     let one = async |name: &String| {
         let ready = contender.make(name).await;
         let end = now();
@@ -126,14 +127,10 @@ pub(crate) async fn round(rig: &Rig, size: usize, contender: &impl Contender) ->
     };
     let ends = futures_util::future::join_all(names.iter().map(one)).await;
     rig.watch.until(&names, "instance-deleted").await;
-    let took = now() - begin;
+    let (cost, begin) = (meter.end(), meter.began());
     let lives = names.iter().zip(ends);
-    Round {
-        lives: lives.map(|(name, (ready, end))| life(rig, name, begin, ready, end)).collect(),
-        took,
-        lxd_cpu: rig.lxd.cpu_seconds() - lxd_cpu,
-        ..Round::default()
-    }
+    let lives = lives.map(|(name, (ready, end))| life(rig, name, begin, ready, end));
+    Round { lives: lives.collect(), cost }
 }
 
 fn life(rig: &Rig, name: &str, begin: f64, ready: f64, end: f64) -> Life {

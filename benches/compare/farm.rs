@@ -11,6 +11,7 @@ use crate::bare::now;
 use crate::figures::{Life, Round};
 use crate::ground::{Ground, PATIENCE};
 use crate::larm::Larm;
+use crate::meter::Meter;
 use crate::process::Process;
 use crate::rig::Rig;
 use crate::setting::{change, delete_seeds, no_runner_is_left, settle};
@@ -122,8 +123,8 @@ pub(crate) async fn warm_up(ground: &Ground) {
 
 /// Makes standbys and removes them.
 async fn fill(rig: &Rig, ground: &Ground, larm: &Larm, kind: &Kind, size: usize) -> Round {
-    let daemon = Process::of_daemon(&ground.path("state"));
-    let (larm_cpu, lxd_cpu, begin) = (daemon.cpu_seconds(), rig.lxd.cpu_seconds(), now());
+    let meter = Meter::begin(rig, Some(Process::of_daemon(&ground.path("state"))));
+    let begin = meter.began();
     reload(ground, larm, kind, size, size);
     larm.until_there_are(ground, size, Phase::Standby).await;
     let names: Vec<String> =
@@ -139,19 +140,12 @@ async fn fill(rig: &Rig, ground: &Ground, larm: &Larm, kind: &Kind, size: usize)
         life.retain(|(stage, _)| *stage != "finished");
         life
     });
-    Round {
-        lives: lives.collect(),
-        took: now() - begin,
-        lxd_cpu: rig.lxd.cpu_seconds() - lxd_cpu,
-        larm_cpu: Some(daemon.cpu_seconds() - larm_cpu),
-        larm_memory: Some(daemon.mebibytes()),
-    }
+    Round { cost: meter.end(), lives: lives.collect() }
 }
 
 async fn measure(rig: &Rig, ground: &Ground, larm: &Larm, size: usize) -> Round {
-    let daemon = Process::of_daemon(&ground.path("state"));
     let mut events = ground.github.events();
-    let (larm_cpu, lxd_cpu, begin) = (daemon.cpu_seconds(), rig.lxd.cpu_seconds(), now());
+    let meter = Meter::begin(rig, Some(Process::of_daemon(&ground.path("state"))));
     let jobs: Vec<u64> =
         (0..size).map(|_| ground.queue("acme/web", &["small"], Duration::ZERO)).collect();
     let mut times = follow(&mut events, &jobs).await;
@@ -159,21 +153,14 @@ async fn measure(rig: &Rig, ground: &Ground, larm: &Larm, size: usize) -> Round 
     runners.retain(|job, _| jobs.contains(job));
     let names: Vec<String> = runners.values().cloned().collect();
     rig.watch.until(&names, "instance-deleted").await;
-    let took = now() - begin;
-    let (larm_cpu, lxd_cpu) = (daemon.cpu_seconds() - larm_cpu, rig.lxd.cpu_seconds() - lxd_cpu);
+    let (cost, begin) = (meter.end(), meter.began());
     let guests = guest_times(larm).await;
     let lives = runners.iter().map(|(job, name)| {
         let mut times = times.remove(job).unwrap_or_default();
         times.extend(guests.get(name).into_iter().flatten().map(|(what, at)| (*what, *at)));
         life(rig, name, begin, &times)
     });
-    Round {
-        lives: lives.collect(),
-        took,
-        lxd_cpu,
-        larm_cpu: Some(larm_cpu),
-        larm_memory: Some(daemon.mebibytes()),
-    }
+    Round { lives: lives.collect(), cost }
 }
 
 /// When each job was picked and had ended, by the stand-in GitHub's clock.

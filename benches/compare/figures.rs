@@ -15,14 +15,22 @@ pub(crate) type Life = Vec<(&'static str, f64)>;
 pub(crate) struct Round {
     /// Each instance.
     pub(crate) lives: Vec<Life>,
-    /// From the first order until the last instance is gone, in seconds.
-    pub(crate) took: f64,
-    /// CPU time of LXD meanwhile, that of its ended children included, in seconds.
-    pub(crate) lxd_cpu: f64,
-    /// CPU time of the daemon, in seconds, where there is one.
-    pub(crate) larm_cpu: Option<f64>,
-    /// The daemon's resident memory at the end, in MiB.
-    pub(crate) larm_memory: Option<f64>,
+    pub(crate) cost: Cost,
+}
+
+/// What a round cost.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Cost {
+    /// From the first order until the last instance is gone.
+    pub(crate) seconds: f64,
+    /// CPU time of everybody meanwhile, the guests and the kernel too.
+    pub(crate) machine_cpu_seconds: f64,
+    /// CPU time of LXD, that of its ended children included.
+    pub(crate) lxd_cpu_seconds: f64,
+    /// CPU time of the daemon, where there is one.
+    pub(crate) larm_cpu_seconds: Option<f64>,
+    /// The daemon's resident memory at the end.
+    pub(crate) larm_mebibytes: Option<f64>,
 }
 
 /// All that was measured.
@@ -46,16 +54,14 @@ pub(crate) struct Row {
     pub(crate) max: f64,
 }
 
-/// What a round cost, as the mean of all rounds.
+/// What the rounds of a contender cost, as their mean.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Cost {
+pub(crate) struct CostRow {
     pub(crate) contender: &'static str,
     pub(crate) size: usize,
     pub(crate) rounds: usize,
-    pub(crate) seconds: f64,
-    pub(crate) lxd_cpu_seconds: f64,
-    pub(crate) larm_cpu_seconds: Option<f64>,
-    pub(crate) larm_mebibytes: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) mean: Cost,
 }
 
 impl Figures {
@@ -97,23 +103,10 @@ impl Figures {
         rows
     }
 
-    pub(crate) fn costs(&self) -> Vec<Cost> {
+    pub(crate) fn costs(&self) -> Vec<CostRow> {
         let of = |(size, contender)| {
-            let rounds: Vec<&Round> = self.of(contender, size).collect();
-            let mean = |value: fn(&Round) -> Option<f64>| {
-                let values: Vec<f64> = rounds.iter().filter_map(|round| value(round)).collect();
-                let count = f64::from(u32::try_from(values.len()).unwrap());
-                (!values.is_empty()).then(|| values.iter().sum::<f64>() / count)
-            };
-            Cost {
-                contender,
-                size,
-                rounds: rounds.len(),
-                seconds: mean(|round| Some(round.took)).unwrap_or_default(),
-                lxd_cpu_seconds: mean(|round| Some(round.lxd_cpu)).unwrap_or_default(),
-                larm_cpu_seconds: mean(|round| round.larm_cpu),
-                larm_mebibytes: mean(|round| round.larm_memory),
-            }
+            let costs: Vec<&Cost> = self.of(contender, size).map(|round| &round.cost).collect();
+            CostRow { contender, size, rounds: costs.len(), mean: Cost::mean(&costs) }
         };
         self.contenders().into_iter().map(of).collect()
     }
@@ -122,6 +115,24 @@ impl Figures {
         let mine =
             move |(name, count, _): &&(&str, usize, Round)| *name == contender && *count == size;
         self.rounds.iter().filter(mine).map(|(_, _, round)| round)
+    }
+}
+
+impl Cost {
+    fn mean(costs: &[&Self]) -> Self {
+        let mean = |value: fn(&Self) -> Option<f64>| {
+            let values: Vec<f64> = costs.iter().filter_map(|cost| value(cost)).collect();
+            let count = f64::from(u32::try_from(values.len()).unwrap());
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / count)
+        };
+        let always = |value| mean(value).unwrap_or_default();
+        Self {
+            seconds: always(|cost| Some(cost.seconds)),
+            machine_cpu_seconds: always(|cost| Some(cost.machine_cpu_seconds)),
+            lxd_cpu_seconds: always(|cost| Some(cost.lxd_cpu_seconds)),
+            larm_cpu_seconds: mean(|cost| cost.larm_cpu_seconds),
+            larm_mebibytes: mean(|cost| cost.larm_mebibytes),
+        }
     }
 }
 

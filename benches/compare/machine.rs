@@ -7,10 +7,11 @@ use larm::clock;
 use serde::Serialize;
 
 use crate::host;
+use crate::meter::ticks;
 use crate::rig::Rig;
 
 /// The machine is quiet with less than one of so many ticks of its CPUs at work...
-const BUSY: u64 = 10;
+const BUSY: f64 = 10.0;
 /// ...for so long.
 const LOOK: Duration = Duration::from_secs(2);
 /// So long it may take to become quiet.
@@ -23,6 +24,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) lxd: String,
     pub(crate) storage: String,
+    /// Whether any btrfs here has quotas: it makes each of its changes dearer for everybody.
+    pub(crate) btrfs_quotas: bool,
     pub(crate) image: String,
     pub(crate) instance_type: String,
     /// Load of the minute before the beginning: what else ran.
@@ -41,6 +44,7 @@ impl Machine {
             kernel: environment.kernel_version,
             lxd: environment.server_version,
             storage: environment.storage,
+            btrfs_quotas: btrfs_has_quotas(),
             image: host::image(),
             instance_type: host::instance_type(),
             load: fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned(),
@@ -52,17 +56,24 @@ impl Machine {
     /// In one line.
     pub(crate) fn line(&self) -> String {
         format!(
-            "{} cores, {:.0} GiB, Linux {}, LXD {}, {} storage, {} {}, {}",
+            "{} cores, {:.0} GiB, Linux {}, LXD {}, {} storage{}, {} {}, {}",
             self.cores,
             self.memory_gibibytes,
             self.kernel,
             self.lxd,
             self.storage,
+            if self.btrfs_quotas { " with quotas" } else { "" },
             self.instance_type,
             self.image,
             self.date
         )
     }
+}
+
+/// What the kernel tells of them (Linux documentation, `sysfs-fs-btrfs`).
+fn btrfs_has_quotas() -> bool {
+    let file_systems = fs::read_dir("/sys/fs/btrfs").into_iter().flatten().flatten();
+    file_systems.into_iter().any(|one| one.path().join("qgroups").exists())
 }
 
 fn memory() -> f64 {
@@ -87,11 +98,11 @@ fn command() -> String {
 /// contender shall pay for another.
 pub(crate) async fn quiet() {
     let looks = async {
-        let mut before = busy_and_all();
+        let mut before = ticks();
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = busy_and_all();
-            if (now.0 - before.0) * BUSY < now.1 - before.1 {
+            let now = ticks();
+            if (now.busy - before.busy) * BUSY < now.all - before.all {
                 return;
             }
             before = now;
@@ -100,15 +111,4 @@ pub(crate) async fn quiet() {
     if tokio::time::timeout(PATIENCE, looks).await.is_err() {
         eprintln!("the machine is not quiet: the figures tell of other work too");
     }
-}
-
-/// Ticks of all CPUs since the start: those with work to do, and all (`proc(5)`, `/proc/stat`).
-fn busy_and_all() -> (u64, u64) {
-    let stat = fs::read_to_string("/proc/stat").unwrap();
-    let line = stat.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is in them already.
-    let all: u64 = ticks.iter().take(8).sum();
-    let idle: u64 = ticks.iter().skip(3).take(2).sum();
-    (all - idle, all)
 }

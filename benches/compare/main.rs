@@ -18,6 +18,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints figures")]
 
 mod bare;
+mod boot;
 #[path = "../../tests/support/daemon.rs"]
 pub mod daemon;
 mod farm;
@@ -33,6 +34,7 @@ mod larm;
 #[path = "../../tests/support/leftovers.rs"]
 pub mod leftovers;
 mod machine;
+mod meter;
 mod plot;
 #[path = "../shared/process.rs"]
 pub mod process;
@@ -86,12 +88,14 @@ async fn run() -> bool {
                 figures.add("lxd-benchmark", size, tools::benchmark(&rig, size).await);
             }
             // What was measured so far is there, if a later round fails.
-            report::save(&machine, &figures);
+            report::save(&machine, &figures, None);
         }
     }
     turnaround::measure(&rig, rounds, &mut figures).await;
-    report::save(&machine, &figures);
-    report::print(&machine, &figures);
+    report::save(&machine, &figures, None);
+    let boot = boot::measure(&rig, rounds).await;
+    report::save(&machine, &figures, Some(boot));
+    report::print(&machine, &figures, boot);
     true
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::figures::{Cost, Figures, Row};
+use crate::boot::Boot;
+use crate::figures::{CostRow, Figures, Row};
 use crate::machine::Machine;
 use crate::{host, plot};
 
@@ -13,24 +14,26 @@ struct Report<'a> {
     machine: &'a Machine,
     unit: &'static str,
     stages: &'a [Row],
-    costs: &'a [Cost],
+    costs: &'a [CostRow],
+    boot: Option<Boot>,
 }
 
 /// Writes both files anew, with all that was measured so far.
-pub(crate) fn save(machine: &Machine, figures: &Figures) {
+pub(crate) fn save(machine: &Machine, figures: &Figures, boot: Option<Boot>) {
     let (rows, costs) = (figures.rows(), figures.costs());
     let (json, svg) = files();
     std::fs::create_dir_all(json.parent().unwrap()).unwrap();
-    let report = Report { machine, unit: "milliseconds", stages: &rows, costs: &costs };
+    let report = Report { machine, unit: "milliseconds", stages: &rows, costs: &costs, boot };
     std::fs::write(&json, serde_json::to_string_pretty(&report).unwrap() + "\n").unwrap();
     plot::draw(&svg, machine, &rows);
 }
 
-/// The table, and where the files are.
-pub(crate) fn print(machine: &Machine, figures: &Figures) {
+/// The tables, and where the files are.
+pub(crate) fn print(machine: &Machine, figures: &Figures, boot: Boot) {
     println!("{}\n{}\n", machine.line(), machine.command);
     print_rows(&figures.rows());
     print_costs(&figures.costs());
+    boot.print();
     let (json, svg) = files();
     println!("\n{}\n{}", json.display(), svg.display());
 }
@@ -54,24 +57,25 @@ fn print_rows(rows: &[Row]) {
     }
 }
 
-fn print_costs(costs: &[Cost]) {
+fn print_costs(costs: &[CostRow]) {
     println!(
-        "\n{:>4} {:<20} {:>6} {:>9} {:>12} {:>12} {:>14}  (mean of rounds)",
-        "size", "contender", "rounds", "s", "LXD CPU s", "larm CPU s", "larm RSS MiB"
+        "\n{:>4} {:<20} {:>6} {:>9} {:>12} {:>12} {:>12} {:>14}  (mean of rounds)",
+        "size", "contender", "rounds", "s", "all CPU s", "LXD CPU s", "larm CPU s", "larm RSS MiB"
     );
     let or_none = |value: Option<f64>, digits| {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
     };
     for cost in costs {
         println!(
-            "{:>4} {:<20} {:>6} {:>9.2} {:>12.2} {:>12} {:>14}",
+            "{:>4} {:<20} {:>6} {:>9.2} {:>12.2} {:>12.2} {:>12} {:>14}",
             cost.size,
             cost.contender,
             cost.rounds,
-            cost.seconds,
-            cost.lxd_cpu_seconds,
-            or_none(cost.larm_cpu_seconds, 3),
-            or_none(cost.larm_mebibytes, 1),
+            cost.mean.seconds,
+            cost.mean.machine_cpu_seconds,
+            cost.mean.lxd_cpu_seconds,
+            or_none(cost.mean.larm_cpu_seconds, 3),
+            or_none(cost.mean.larm_mebibytes, 1),
         );
     }
 }

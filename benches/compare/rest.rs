@@ -15,9 +15,12 @@ pub(crate) struct Rest {
 
 impl Rest {
     pub(crate) fn new(socket: &Path, project: &str) -> Self {
+        // One connection for each request, as `curl` does it: a pool opens some that it does not use, and
+        // LXD takes no other before such a one has sent its first byte.
         let http = reqwest::Client::builder()
             .unix_socket(socket)
             .no_proxy()
+            .pool_max_idle_per_host(0)
             .timeout(Duration::from_mins(10))
             .build()
             .unwrap();
@@ -38,8 +41,18 @@ impl Rest {
 
     /// The host's number of a container's first process.
     pub(crate) async fn pid(&self, name: &str) -> u64 {
-        let state = json(self.request(Method::GET, &format!("/1.0/instances/{name}/state"))).await;
+        let state = self.state(name).await;
         state.pointer("/metadata/pid").and_then(Value::as_u64).unwrap()
+    }
+
+    /// CPU time that an instance has taken so far.
+    pub(crate) async fn cpu_seconds(&self, name: &str) -> f64 {
+        let state = self.state(name).await;
+        state.pointer("/metadata/cpu/usage").and_then(Value::as_f64).unwrap() / 1e9
+    }
+
+    async fn state(&self, name: &str) -> Value {
+        json(self.request(Method::GET, &format!("/1.0/instances/{name}/state"))).await
     }
 
     /// Changes an instance's state.

@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::bare::{Contender, Maker, Places, now};
 use crate::figures::{Life, Round};
+use crate::meter::Meter;
 use crate::rig::{Rig, TOOLS_PREFIX};
 use crate::{host, machine};
 
@@ -99,7 +100,7 @@ pub(crate) async fn benchmark(rig: &Rig, size: usize) -> Round {
     machine::quiet().await;
     rig.watch.forget(TOOLS_PREFIX);
     let (count, parallel, image) = (size.to_string(), rig.parallel.to_string(), host::image());
-    let (lxd_cpu, begin) = (rig.lxd.cpu_seconds(), now());
+    let meter = Meter::begin(rig, None);
     let launch = ["launch", "--count", &count, "--parallel", &parallel, &image];
     run(command(rig, "lxd-benchmark").args(launch), b"").await;
     let end = now();
@@ -107,7 +108,7 @@ pub(crate) async fn benchmark(rig: &Rig, size: usize) -> Round {
     let names = rig.watch.named(TOOLS_PREFIX, "instance-created");
     assert_eq!(names.len(), size, "{names:?}");
     rig.watch.until(&names, "instance-deleted").await;
-    let took = now() - begin;
+    let (cost, begin) = (meter.end(), meter.began());
     let life = |name: &String| -> Life {
         let since = |what, from: f64| (rig.watch.at(name, what).unwrap() - from) * 1000.0;
         vec![
@@ -116,12 +117,7 @@ pub(crate) async fn benchmark(rig: &Rig, size: usize) -> Round {
             ("end to gone", since("instance-deleted", end)),
         ]
     };
-    Round {
-        lives: names.iter().map(life).collect(),
-        took,
-        lxd_cpu: rig.lxd.cpu_seconds() - lxd_cpu,
-        ..Round::default()
-    }
+    Round { lives: names.iter().map(life).collect(), cost }
 }
 
 fn command(rig: &Rig, tool: &str) -> Command {

@@ -41,7 +41,7 @@ pub(crate) async fn measure() -> bool {
 fn configure(ground: &Ground, standbys: u32) {
     let pool = format!(
         "[[pool]]\nname = 'web'\ngithub = 'acme/web'\nlabels = ['small']\n\
-         max = 1000\nstandby = {standbys}\nmemory = '512MiB'\n"
+         max = 1000\nstandby = {standbys}\nidle_timeout = '5s'\nmemory = '512MiB'\n"
     );
     ground.configure("30s", &pool);
     // As a user has it: the tests sweep often.

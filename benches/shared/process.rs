@@ -37,6 +37,7 @@ impl Process {
     }
 }
 
-fn ticks_per_second() -> f64 {
+/// In which the kernel counts CPU time.
+pub fn ticks_per_second() -> f64 {
     u32::try_from(rustix::param::clock_ticks_per_second()).map_or(100.0, f64::from)
 }
