@@ -100,10 +100,14 @@ async fn generations_roll_over_under_load() {
     ground.expect_jobs_ran_once();
     let runners = larm.runners().await;
     let of_jobs = ground.runners_of_jobs();
-    let ran =
-        runners.iter().filter(|one| of_jobs.values().any(|name| *name == one.name.to_string()));
-    let of_old = ran.filter(|one| one.instance.fingerprint == old).count();
-    assert_eq!((of_old, of_jobs.len()), (2, 8), "{runners:#?}");
+    let of_old = runners.iter().filter(|one| one.instance.fingerprint == old);
+    let of_old: Vec<_> = of_old.map(|one| one.name.to_string()).collect();
+    let ran = of_old.iter().filter(|name| of_jobs.values().any(|of_job| of_job == *name)).count();
+    assert_eq!(
+        (ran, of_jobs.len()),
+        (2, 8),
+        "{of_old:?} of the old image, jobs ran on {of_jobs:?}"
+    );
     ground
         .until("only the new image is left", async || {
             let live = larm.live().await;

@@ -76,7 +76,7 @@ impl<'a> Census<'a> {
         };
         let makes = |pool: &Pool| {
             pool.spec.same_shape(&record.spec)
-                || (pool.spec.same_but_image(&record.spec) && waits_for_it(farm, binding))
+                || (pool.spec.same_but_image(&record.spec) && is_awaited(farm, pool, binding))
         };
         let current = pool.is_some_and(|pool| pool.still_makes(binding) && makes(pool))
             && !is_doomed(farm, record);
@@ -178,10 +178,10 @@ fn coldness(record: &Record) -> u8 {
     }
 }
 
-/// Whether the job that a runner was wanted for has no runner yet.
-fn waits_for_it(farm: Farm<'_>, binding: &Binding) -> bool {
-    let job = binding.job.and_then(|id| farm.jobs.get(&id));
-    job.is_some_and(|job| is_queued(job))
+/// Whether a runner that was wanted for a job is wanted for one still: GitHub may have given its own
+/// to another, and be about to give it one that waits.
+fn is_awaited(farm: Farm<'_>, pool: &Pool, binding: &Binding) -> bool {
+    binding.job.is_some() && farm.jobs.values().any(|job| is_queued(job) && fits(pool, job))
 }
 
 /// Until when a runner that has ended counts for a job.

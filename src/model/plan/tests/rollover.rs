@@ -51,14 +51,18 @@ fn they_get_a_job_before_a_new_one_that_is_not_ready() {
 }
 
 #[test]
-fn one_that_is_bound_stays_while_its_job_waits() {
+fn one_that_is_bound_stays_while_a_job_waits() {
     let (mut scene, old) = scene(1);
     scene.queue(job(1, WEB, &["small"]));
     let bound = Binding { job: Some(1), ..binding(&scene.pools[0], scene.now) };
     scene.meet(&old[0], &Event::Bound(bound));
     let moves = scene.plan().moves;
     assert_eq!((binds(&moves), retires(&moves)), (vec![], vec![]));
+    scene.queue(job(2, WEB, &["small"]));
     scene.job(1).state = JobState::InProgress;
+    let nobody: Vec<&RunnerId> = Vec::new();
+    assert_eq!(retires(&scene.plan().moves), nobody, "the other may be given to it right now");
+    scene.job(2).state = JobState::InProgress;
     assert_eq!(retires(&scene.plan().moves), [&old[0]]);
 }
 
