@@ -93,6 +93,9 @@ pub struct Record {
     /// Since when that is so.
     #[serde(default)]
     pub frost_since: Option<Timestamp>,
+    /// LXD would not freeze it: until when it is not asked to again.
+    #[serde(default)]
+    pub warm_until: Option<Timestamp>,
     /// Who wants it removed, if anyone does.
     pub removal: Option<Removal>,
     /// Why the last wish to remove it that was decided was not granted.
@@ -333,6 +336,7 @@ impl Record {
             handed_over_at: None,
             frost: Frost::None,
             frost_since: None,
+            warm_until: None,
             removal: None,
             kept: None,
             refusals: 0,

@@ -20,8 +20,12 @@ pub(super) fn tend(server: &mut Server<'_>, leaving: &BTreeSet<String>) {
         let ready: Vec<_> = server.free.iter().copied().filter(ready).collect();
         for (place, record) in ready.into_iter().enumerate() {
             let runner = record.id().clone();
+            let refused = record.warm_until.filter(|until| *until > server.farm.now);
             match (record.frost, place < warm) {
-                (Frost::None, false) => server.plan.moves.push(Move::Freeze { runner }),
+                (Frost::None, false) => match refused {
+                    Some(until) => server.look_again(until),
+                    None => server.plan.moves.push(Move::Freeze { runner }),
+                },
                 (Frost::Wanted | Frost::Frozen, true) => {
                     server.plan.moves.push(Move::Thaw { runner });
                 }

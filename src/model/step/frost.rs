@@ -2,12 +2,16 @@
 
 use jiff::SignedDuration;
 
-use super::draft::Draft;
+use super::draft::{Draft, later};
 use super::{Fault, Phase, Refused};
 use crate::model::{CloudRunnerState, Frost};
 
 /// LXD's status of a frozen instance.
 const FROZEN: i64 = 110;
+/// How often LXD is asked to freeze one before that is left for a while.
+const TRIES: u32 = 3;
+/// How long one then stays warm.
+const WARM: SignedDuration = SignedDuration::from_mins(30);
 
 impl Draft<'_> {
     pub(super) fn freeze_wanted(&mut self) -> Result<(), Refused> {
@@ -53,10 +57,17 @@ impl Draft<'_> {
         }
     }
 
-    /// Whatever LXD does not like about it: one that is not frozen serves as well.
+    /// Whatever LXD does not like about it: one that is not frozen serves as well, and is looked at
+    /// as any that runs. What was refused may have been done all the same, so that it is thawed.
     pub(super) fn freeze_failed(&mut self, fault: &Fault) {
-        if self.record.frost == Frost::Wanted {
-            self.retry_after(&fault.message);
+        if self.record.frost != Frost::Wanted {
+            return;
+        }
+        self.retry_after(&fault.message);
+        if self.record.retry.as_ref().is_some_and(|retry| retry.attempts >= TRIES) {
+            self.note(format!("it could not be frozen and stays warm: {}", fault.message));
+            self.record.warm_until = Some(later(self.now, WARM));
+            self.set_frost(Frost::Thawing);
         }
     }
 

@@ -9,7 +9,8 @@ use larm::model::{
     CloudRunnerState, Frost, HealthState, InstanceName, Phase, Purpose, RunnerId, Spec,
 };
 
-use crate::stage::{PATIENCE, Place, Stage};
+use crate::stage::{Lxd, PATIENCE, Place, Stage};
+use crate::support::standin::faults::FaultPlan;
 
 const JOB: Duration = Duration::from_millis(200);
 
@@ -78,12 +79,13 @@ pub async fn a_manager_goes_on_from_every_frost(place: Place) {
             Frost::Thawing | Frost::None => Move::Thaw { runner: id.clone() },
         };
         stage.order(one).await;
-        let manager = stage.manager().clone();
-        let mut view = manager.subscribe();
         // A step may be over before it is looked for.
-        let there = |now: Frost| now == frost || (frost == Frost::Thawing && now == Frost::None);
-        view.wait_for(|view| there(view.runners[&id].frost)).await.unwrap();
-        drop((view, manager));
+        let next = match frost {
+            Frost::Wanted => Frost::Frozen,
+            Frost::Thawing => Frost::None,
+            Frost::Frozen | Frost::None => frost,
+        };
+        stage.becomes(&id, |record| [frost, next].contains(&record.frost)).await;
         stage.stop().await;
         stage.start();
         let ends = matches!(frost, Frost::Thawing | Frost::None);
@@ -102,6 +104,21 @@ pub async fn what_somebody_thaws_is_frozen_again(place: Place) {
     stage.change(&name, StateChange::Unfreeze).await;
     stage.becomes(&id, |record| record.frost == Frost::Frozen && record.frost_since > since).await;
     assert!(stage.is_frozen(&name).await);
+    stage.gets_its_job(&id, &name).await;
+    stage.strike().await;
+}
+
+pub async fn what_lxd_does_not_freeze_stays_warm(place: Place) {
+    let stage = Stage::set(place, |_| {}).await;
+    let Lxd::StandIn(lxd) = &stage.lxd else { panic!("only the stand-in fails to order") };
+    let id = stage.standby().await;
+    let name = stage.reaches(&id, Phase::Standby).await.name.clone();
+    let failing = vec![("Freezing instance".to_owned(), "no freezer".to_owned())];
+    lxd.faults().set(FaultPlan { failing, ..FaultPlan::default() });
+    stage.freeze(&id).await;
+    stage.becomes(&id, |one| one.warm_until.is_some() && one.frost == Frost::None).await;
+    lxd.faults().clear();
+    assert!(!stage.is_frozen(&name).await);
     stage.gets_its_job(&id, &name).await;
     stage.strike().await;
 }
@@ -125,8 +142,7 @@ pub async fn a_frozen_standby_outlives_a_lost_store(place: Place) {
     stage.freeze(&id).await;
     stage.becomes(&id, |record| record.frost == Frost::Frozen).await;
     stage.lose_store().await;
-    let mut view = stage.manager().subscribe();
-    view.wait_for(|view| view.runners.contains_key(&id)).await.unwrap();
+    stage.becomes(&id, |_| true).await;
     let record = stage.reaches(&id, Phase::Standby).await;
     assert_eq!((record.frost, record.spec.share.as_str()), (Frost::None, "web"));
     assert!(!stage.is_frozen(&name).await);

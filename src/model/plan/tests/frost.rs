@@ -1,5 +1,7 @@
 //! Standbys that wait frozen, that are shared, and that are made anew when one is taken.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::super::Move;
@@ -38,6 +40,21 @@ fn all_but_the_warm_ones_are_frozen_once_they_are_ready() {
     assert_eq!(scene.plan().moves, [Move::Freeze { runner: other.clone() }]);
     scene.meet(&other, &Event::FreezeWanted);
     assert_eq!(scene.plan().moves, []);
+}
+
+#[test]
+fn what_lxd_would_not_freeze_is_left_warm_for_a_while() {
+    let small = tiered();
+    let mut scene = Scene::new(vec![small.clone()]);
+    scene.standby(&small.spec);
+    scene.now = at(1);
+    let other = scene.standby(&small.spec);
+    let until = at(60);
+    Arc::make_mut(scene.records.get_mut(&other).unwrap()).warm_until = Some(until);
+    let plan = scene.plan();
+    assert_eq!((plan.moves, plan.look_again), (vec![], Some(until)));
+    scene.now = until;
+    assert_eq!(scene.plan().moves, [Move::Freeze { runner: other }]);
 }
 
 #[test]

@@ -123,6 +123,22 @@ fn one_that_cannot_be_frozen_serves_all_the_same() {
 }
 
 #[test]
+fn one_that_cannot_be_frozen_stays_warm_and_is_looked_at() {
+    let mut record = meet(&standby(), &Event::FreezeWanted);
+    for second in [1, 10, 20] {
+        assert_eq!((record.frost, record.warm_until), (Frost::Wanted, None));
+        let fault = Fault { transient: true, message: "no freezer".to_owned() };
+        let failed = Event::FreezeFailed(fault);
+        record = step(&record, &failed, &Deadlines::default(), at(second)).unwrap().record;
+    }
+    assert_eq!(pending(&record, at(20)), Some(Action::Thaw), "it may be frozen all the same");
+    assert_eq!(record.warm_until, Some(at(20 + 30 * 60)));
+    let record = meet(&record, &Event::Thawed(SignedDuration::ZERO));
+    let swept = step(&record, &Event::Swept, &Deadlines::default(), at(21)).unwrap();
+    assert!(swept.asks.contains(&Action::Probe), "{:?}", swept.asks);
+}
+
+#[test]
 fn one_that_cannot_be_thawed_fails() {
     let fault = |transient| Fault { transient, message: "no freezer".to_owned() };
     let record = meet(&frozen(), &Event::Claimed);
