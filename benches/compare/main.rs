@@ -52,6 +52,11 @@ use std::process::ExitCode;
 use figures::Figures;
 use rig::Rig;
 
+/// The same instance by requests and nothing else.
+const BARE: &str = "bare REST calls";
+const LXC: &str = "lxc";
+const BENCHMARK: &str = "lxd-benchmark";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // `cargo test` and `cargo clippy` ask benches for their tests, of which this has none.
@@ -67,6 +72,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> bool {
+    if !all_are_known() {
+        return false;
+    }
     let Some(rig) = Rig::new().await else { return false };
     let machine = machine::Machine::here(&rig).await;
     let (sizes, rounds) = (numbers("LARM_BENCH_SIZES", "1,10,30"), number("LARM_BENCH_ROUNDS", 3));
@@ -77,15 +85,15 @@ async fn run() -> bool {
             for kind in farm::kinds().iter().filter(|kind| wanted(kind.name)) {
                 figures.add(kind.name, size, farm::round(&rig, kind, size).await);
             }
-            if wanted("bare REST calls") {
+            if wanted(BARE) {
                 let maker = bare::Maker::new(&rig);
-                figures.add("bare REST calls", size, bare::round(&rig, size, &maker).await);
+                figures.add(BARE, size, bare::round(&rig, size, &maker).await);
             }
-            if wanted("lxc") && tools::there("lxc") {
-                figures.add("lxc", size, bare::round(&rig, size, &tools::Lxc::new(&rig)).await);
+            if wanted(LXC) && tools::there(LXC) {
+                figures.add(LXC, size, bare::round(&rig, size, &tools::Lxc::new(&rig)).await);
             }
-            if wanted("lxd-benchmark") && tools::there("lxd-benchmark") {
-                figures.add("lxd-benchmark", size, tools::benchmark(&rig, size).await);
+            if wanted(BENCHMARK) && tools::there(BENCHMARK) {
+                figures.add(BENCHMARK, size, tools::benchmark(&rig, size).await);
             }
             // What was measured so far is there, if a later round fails.
             report::save(&machine, &figures, None);
@@ -101,8 +109,26 @@ async fn run() -> bool {
 
 /// Whether this contender takes part.
 fn wanted(contender: &str) -> bool {
-    let all = host::variable("LARM_BENCH_CONTENDERS", "");
-    all.is_empty() || all.split(',').any(|one| one == contender)
+    let all = chosen();
+    all.is_empty() || all.iter().any(|one| one == contender)
+}
+
+/// Those that were named, if any were.
+fn chosen() -> Vec<String> {
+    let names = host::variable("LARM_BENCH_CONTENDERS", "");
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// A name that no contender has would measure nothing, an hour long.
+fn all_are_known() -> bool {
+    let kinds = farm::kinds();
+    let known: Vec<_> = kinds.iter().map(|kind| kind.name).chain([BARE, LXC, BENCHMARK]).collect();
+    let unknown = chosen().into_iter().find(|name| !known.contains(&name.as_str()));
+    if let Some(name) = &unknown {
+        eprintln!("LARM_BENCH_CONTENDERS: there is no \"{name}\"; there are {}", known.join(", "));
+    }
+    unknown.is_none()
 }
 
 fn number(name: &str, default: usize) -> usize {

@@ -13,7 +13,7 @@ use crate::bare::{Contender, Maker, Places, now};
 use crate::figures::{Life, Round};
 use crate::meter::Meter;
 use crate::rig::{Rig, TOOLS_PREFIX};
-use crate::{host, machine};
+use crate::{BENCHMARK, LXC, host, machine};
 
 /// Whether a tool is installed.
 pub(crate) fn there(tool: &str) -> bool {
@@ -49,7 +49,7 @@ impl<'a> Lxc<'a> {
     }
 
     async fn run(&self, arguments: &[&str], input: &[u8]) {
-        run(command(self.rig, "lxc").args(arguments), input).await;
+        run(command(self.rig, LXC).args(arguments), input).await;
     }
 
     async fn push(&self, file: &str, instance: &str, path: &str) {
@@ -102,9 +102,9 @@ pub(crate) async fn benchmark(rig: &Rig, size: usize) -> Round {
     let (count, parallel, image) = (size.to_string(), rig.parallel.to_string(), host::image());
     let meter = Meter::begin(rig, None);
     let launch = ["launch", "--count", &count, "--parallel", &parallel, &image];
-    run(command(rig, "lxd-benchmark").args(launch), b"").await;
+    run(command(rig, BENCHMARK).args(launch), b"").await;
     let end = now();
-    run(command(rig, "lxd-benchmark").args(["delete", "--parallel", &parallel]), b"").await;
+    run(command(rig, BENCHMARK).args(["delete", "--parallel", &parallel]), b"").await;
     let names = rig.watch.named(TOOLS_PREFIX, "instance-created");
     assert_eq!(names.len(), size, "{names:?}");
     rig.watch.until(&names, "instance-deleted").await;

@@ -13,7 +13,7 @@ use crate::larm::Larm;
 use crate::machine;
 use crate::rig::Rig;
 use crate::setting::{delete_seeds, no_runner_is_left};
-use crate::wanted;
+use crate::{BARE, wanted};
 
 /// Turnarounds in each round.
 const TURNS: usize = 3;
@@ -25,8 +25,8 @@ pub(crate) async fn measure(rig: &Rig, rounds: usize, figures: &mut Figures) {
         {
             figures.add_turnarounds(kind.name, farm(kind).await);
         }
-        if wanted("bare REST calls") {
-            figures.add_turnarounds("bare REST calls", bare(rig).await);
+        if wanted(BARE) {
+            figures.add_turnarounds(BARE, bare(rig).await);
         }
     }
 }
