@@ -45,7 +45,7 @@ struct Sign {
 }
 
 /// In this order: the first that fits wins.
-const SIGNS: [Sign; 22] = [
+const SIGNS: [Sign; 23] = [
     Sign { words: &["agent", "n't", "running"], make: agent_not_running },
     Sign { words: &["agent", "not", "running"], make: agent_not_running },
     Sign { words: &["no space left"], make: pool_full },
@@ -68,6 +68,8 @@ const SIGNS: [Sign; 22] = [
     Sign { words: &["instance is running"], make: still_running },
     Sign { words: &["already exists"], make: already_exists },
     Sign { words: &["unique constraint failed"], make: already_exists },
+    // In a network's list, where the network is there.
+    Sign { words: &["network acl", "does not exist"], make: not_found },
 ];
 
 fn known(text: &str) -> Option<fn(String) -> ErrorKind> {
@@ -119,6 +121,10 @@ fn still_running(message: String) -> ErrorKind {
     ErrorKind::StillRunning { message }
 }
 
+fn not_found(message: String) -> ErrorKind {
+    ErrorKind::NotFound { message }
+}
+
 fn already_exists(message: String) -> ErrorKind {
     ErrorKind::AlreadyExists { message }
 }
@@ -162,6 +168,7 @@ mod tests {
             (404, "Image alias not found", "ImageMissing"),
             (404, "Instance not found", "NotFound"),
             (404, "Not Found", "NotFound"),
+            (400, "Network ACL \"larm-ci\" does not exist", "NotFound"),
             (
                 400,
                 "Failed creating instance record: Add instance info to the database: This \"instances\" entry already exists",

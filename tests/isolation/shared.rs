@@ -67,15 +67,15 @@ async fn keep_each_others_rules(client: &Client, count: usize) {
             .iter()
             .map(async |wanted| isolation::apply(client, wanted, &mut Resolver::default()).await),
     );
-    assert!(
-        applied
-            .await
-            .into_iter()
-            .all(|one| one.is_ok_and(|done| done.isolated == [name.clone()] && done.changed))
-    );
+    for done in applied.await {
+        let done = done.unwrap();
+        assert!(done.isolated == [name.clone()] && done.changed, "{done:?}");
+    }
     expect_rules_of_all(client, &name, &larms).await;
     let removed = larms.iter().map(|one| isolation::remove(client, &one.prefix, &one.profiles));
-    assert!(join_all(removed).await.iter().all(Result::is_ok));
+    for removed in join_all(removed).await {
+        removed.unwrap();
+    }
     let found = client.network(&name).await.unwrap().unwrap();
     assert_eq!(acls_of(&found).collect::<Vec<_>>(), ["larm", &name]);
     client.delete_profile(&name).await.unwrap();

@@ -1,10 +1,12 @@
 //! ACLs of LXD's, and their place on bridges.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::time::sleep;
 
-use crate::lxd::{AclRule, Client, Error, Network, NetworkChange, NewNetworkAcl};
+use crate::lxd::{AclRule, Client, Error, ErrorKind, Network, NetworkChange, NewNetworkAcl};
 use crate::model::isolation::{Rule, base};
 
 /// The ACL that makes a bridge isolated.
@@ -21,7 +23,9 @@ pub const MARK_VALUE: &str = "1";
 /// The project that `larm setup` makes.
 const USUAL_PROJECT: &str = "larm";
 /// How often a change that others have overtaken is made again.
-const TRIES: usize = 20;
+pub(super) const TRIES: usize = 20;
+/// The pause before it is made again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The ACL with the own rules of a larm whose runners are in this project. ACLs are no project's
 /// where that has no networks of its own, so two larms with one prefix differ by the project's hash:
@@ -134,7 +138,9 @@ pub(super) async fn detach(client: &Client, bridge: &str, acl: &str) -> Result<b
 }
 
 /// Changes the list of a bridge's ACLs until it is as wanted. LXD compares the version before it
-/// begins with a change, so what was written is read again. Returns whether it was another.
+/// begins with a change, so what was written is read again. While others change the bridge too, LXD
+/// may fail: it does not find an ACL that is there, or a rule of its own in nftables. Returns whether
+/// it was another.
 async fn edit(
     client: &Client,
     bridge: &str,
@@ -155,17 +161,21 @@ async fn edit(
             config: [(ACLS.to_owned(), change(acls).join(","))].into(),
         };
         match client.change_network(bridge, &change, &found.etag).await {
-            Err(error) if is_overtaken(&error) && tries.next().is_some() => {}
+            Err(error) if may_pass(&error) && tries.next().is_some() => sleep(PAUSE).await,
             Ok(()) if tries.next().is_some() => {}
             other => return other.map(|()| changed),
         }
     }
 }
 
+fn may_pass(error: &Error) -> bool {
+    is_overtaken(error) || matches!(error.kind(), ErrorKind::Api { code: 500.., .. })
+}
+
 fn is_overtaken(error: &Error) -> bool {
     error.is_changed_meanwhile()
         || error.is_not_found()
-        || matches!(error.kind(), crate::lxd::ErrorKind::AlreadyExists { .. })
+        || matches!(error.kind(), ErrorKind::AlreadyExists { .. })
 }
 
 #[cfg(test)]

@@ -133,11 +133,27 @@ pub async fn remove(
     profiles: &BTreeSet<String>,
 ) -> Result<(), lxd::Error> {
     let own = own_name(client.project(), prefix);
+    detach(client, &own, profiles).await?;
+    let mut tries = 1..acls::TRIES;
+    loop {
+        match client.delete_network_acl(&own).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            // Another larm's change of a bridge, begun before ours, has brought it back.
+            Err(_) if tries.next().is_some() && detach(client, &own, profiles).await? => {}
+            other => return other,
+        }
+    }
+}
+
+/// Takes an ACL off all bridges of the profiles. Returns whether it was on any.
+async fn detach(
+    client: &Client,
+    acl: &str,
+    profiles: &BTreeSet<String>,
+) -> Result<bool, lxd::Error> {
+    let mut was_there = false;
     for bridge in Networks::of(client, profiles).await?.managed {
-        acls::detach(client, &bridge.name, &own).await?;
+        was_there |= acls::detach(client, &bridge.name, acl).await?;
     }
-    match client.delete_network_acl(&own).await {
-        Err(error) if error.is_not_found() => Ok(()),
-        other => other,
-    }
+    Ok(was_there)
 }
