@@ -241,15 +241,7 @@ impl Ground {
     }
 
     async fn leave(&self, name: String, config: larm::lxd::Config) -> String {
-        let new = NewInstance {
-            name: name.clone(),
-            instance_type: host::instance_type(),
-            image: ImageSource::Alias(host::image()),
-            profiles: vec![host::profile()],
-            config,
-            ..NewInstance::default()
-        };
-        let made = self.client.create_instance(&new).await.unwrap();
+        let made = self.client.create_instance(&instance(&name, config)).await.unwrap();
         self.client.wait(&made, PATIENCE).await.unwrap();
         name
     }
@@ -276,4 +268,16 @@ pub(crate) async fn exec(client: &Client, name: &str, script: &str) {
     let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     let exec = larm::lxd::Exec { command, ..larm::lxd::Exec::default() };
     drop(client.run(name, &exec, 64 * 1024, Duration::from_secs(30)).await);
+}
+
+/// An instance that no larm makes, of the tests' image.
+pub(crate) fn instance(name: &str, config: larm::lxd::Config) -> NewInstance {
+    NewInstance {
+        name: name.to_owned(),
+        instance_type: host::instance_type(),
+        image: ImageSource::Alias(host::image()),
+        profiles: vec![host::profile()],
+        config,
+        ..NewInstance::default()
+    }
 }

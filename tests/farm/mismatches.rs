@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use larm::http::types::Runner;
-use larm::lxd::{ImageSource, NewInstance};
 use larm::model::{Mismatch, Phase};
 use larm::smoke::standin::{Faults, Versions, WebhookFaults};
 
-use crate::ground::Ground;
-use crate::host;
+use crate::ground::{Ground, instance};
 use crate::larm::Larm;
 
 const POOL: &str = "
@@ -129,15 +127,7 @@ async fn an_orphan_is_removed() {
     let keys = [("user.larm.manager", prefix.as_str()), ("user.larm.runner", "00000000000a")];
     let config: BTreeMap<_, _> =
         keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let instance = NewInstance {
-        name: name.clone(),
-        instance_type: host::instance_type(),
-        image: ImageSource::Alias(host::image()),
-        profiles: vec![host::profile()],
-        config,
-        ..NewInstance::default()
-    };
-    let made = ground.client.create_instance(&instance).await.unwrap();
+    let made = ground.client.create_instance(&instance(&name, config)).await.unwrap();
     // It may be gone before LXD is done with making it.
     drop(ground.client.wait(&made, Duration::from_mins(1)).await);
     ground.until("it is told of", async || larm.tells_of(Mismatch::Orphan).await).await;
